@@ -1,0 +1,195 @@
+// The route model: what every dialect is translated into, and what the threads are given.
+//
+// Plain data only, because it crosses threads by structured clone. Values are already parsed: durations are
+// milliseconds, sizes are bytes, names of headers are lower case. Nothing here is optional; defaults were
+// applied by config/.
+
+/** Host header rule: the request's own, the backend's authority, or (any other string) that literal name. */
+export const HOST_PASS = 'pass';
+export const HOST_NODE = 'node';
+
+/** How `https://` backends are trusted. */
+export interface BackendTls {
+  /** Whether the certificate chain and name are verified. */
+  readonly verify: boolean;
+  /** PEM text of additional certificate authorities, or null for the system's. */
+  readonly ca: string | null;
+}
+
+/** Where requests or copies go. */
+export interface Backend {
+  /** Scheme, host and port, as in `http://production:9000`; the port is always written out. */
+  readonly origin: string;
+  /** What `Host` says under `host_header: node`: the port only when it is not the scheme's own. */
+  readonly authority: string;
+  /** Null for `http://` origins. */
+  readonly tls: BackendTls | null;
+}
+
+export interface WeightedBackend extends Backend {
+  /** 0 (never chosen) to 65535. */
+  readonly weight: number;
+}
+
+/** Deadlines in milliseconds: for a connection; between two writes; for the first and between further bytes. */
+export interface Timeouts {
+  readonly connectMs: number;
+  readonly sendMs: number;
+  readonly readMs: number;
+}
+
+export interface HeaderEdits {
+  /** Pairs of lower-case name and value; each replaces every line of that name. */
+  readonly set: readonly (readonly [string, string])[];
+  /** Lower-case names. */
+  readonly remove: readonly string[];
+}
+
+export interface Shadow extends Backend {
+  readonly headers: HeaderEdits;
+  readonly hostHeader: string;
+}
+
+export const CONDITION_PRESENT = 'present';
+export const CONDITION_ABSENT = 'absent';
+export const CONDITION_EQUALS = 'equals';
+
+export interface HeaderCondition {
+  /** Lower case. */
+  readonly name: string;
+  readonly kind: typeof CONDITION_PRESENT | typeof CONDITION_ABSENT | typeof CONDITION_EQUALS;
+  /** Lower case; empty unless kind is `equals`. */
+  readonly value: string;
+}
+
+/** All must hold. Empty lists and null hold always. */
+export interface Conditions {
+  readonly methods: readonly string[];
+  readonly headers: readonly HeaderCondition[];
+  /** Source of a regular expression over the raw path without query; it compiles. */
+  readonly pathRegex: string | null;
+}
+
+export const LIMIT_LOCAL = 'local';
+
+export interface Limit {
+  /** Mirrored exchanges per window, 1 to LIMIT_COUNT_MAX (core/window.ts). */
+  readonly count: number;
+  readonly windowMs: number;
+  readonly policy: typeof LIMIT_LOCAL;
+}
+
+export interface Breaker {
+  /** Consecutive failures that open it. */
+  readonly failures: number;
+  readonly openForMs: number;
+}
+
+export interface Compare {
+  readonly logMismatches: boolean;
+}
+
+export const CONCAT_REPLACE = 'replace';
+export const CONCAT_PREFIX = 'prefix';
+
+export interface Mirror {
+  readonly enabled: boolean;
+  /** 0 to 100, decimals allowed. */
+  readonly percentage: number;
+  /** Lower-case name of the header whose value decides the sample, or null for a random one. */
+  readonly sampleByHeader: string | null;
+  /** At least one; origins differ from each other. */
+  readonly shadows: readonly Shadow[];
+  readonly conditions: Conditions;
+  readonly path: string | null;
+  readonly pathConcatMode: typeof CONCAT_REPLACE | typeof CONCAT_PREFIX;
+  readonly timeouts: Timeouts;
+  readonly limit: Limit | null;
+  readonly maxBodyBytes: number;
+  /** Per shadow, over all threads of the process. */
+  readonly maxInFlight: number;
+  /** Per front-end thread: bytes of this route's copies that wait to be sent. */
+  readonly maxQueuedBytes: number;
+  readonly breaker: Breaker;
+  readonly compare: Compare | null;
+}
+
+export interface Route {
+  readonly id: string;
+  /** Changes whenever anything of the route changes; a limit counts per revision. */
+  readonly revision: string;
+  /** Lower case, exact or `*.suffix`; empty for every host. */
+  readonly hosts: readonly string[];
+  readonly path: string;
+  /** Whether `path` is a prefix on segment borders instead of the whole path. */
+  readonly pathPrefix: boolean;
+  /** Empty for every method. */
+  readonly methods: readonly string[];
+  readonly priority: number;
+  readonly backends: readonly WeightedBackend[];
+  readonly hostHeader: string;
+  /** Further attempts after the first one. */
+  readonly retries: number;
+  readonly timeouts: Timeouts;
+  readonly mirror: Mirror | null;
+}
+
+export interface TlsFiles {
+  readonly certificateFile: string;
+  readonly keyFile: string;
+}
+
+export interface Listener {
+  readonly host: string;
+  /** 0 lets the system choose (tests). */
+  readonly port: number;
+  readonly tls: TlsFiles | null;
+}
+
+/** Bounds of the edge and of one front-end thread. */
+export interface Limits {
+  /** Request line and headers; over it 431. */
+  readonly headerBytes: number;
+  /** Header lines; over it 431. */
+  readonly headerCount: number;
+  /** Request target; over it 414. */
+  readonly targetBytes: number;
+  /** Request body; over it 413. Infinity when not limited. */
+  readonly bodyBytes: number;
+  /** Exchanges in flight in one front-end thread; over it 503. */
+  readonly inFlight: number;
+  /** Connections from one client address to one front-end thread; over it the new one is closed. */
+  readonly connectionsPerAddress: number;
+  /** Connections to one primary origin from one front-end thread. */
+  readonly upstreamConnections: number;
+  /** Requests that may wait for one of those; over it 503. */
+  readonly upstreamQueue: number;
+  readonly upstreamQueueMs: number;
+  /** A front-end loop that is late by this much sends no copies (drop: overload). */
+  readonly overloadDelayMs: number;
+}
+
+export interface AdminSettings {
+  readonly host: string;
+  readonly port: number;
+  /** Null when none was configured. */
+  readonly key: string | null;
+}
+
+/** Thread counts, resolved from `auto`. */
+export interface Threads {
+  readonly frontend: number;
+  /** Mirror threads of each front end. */
+  readonly mirror: number;
+}
+
+export interface Config {
+  readonly listeners: readonly Listener[];
+  readonly admin: AdminSettings;
+  readonly threads: Threads;
+  /** Where Admin API routes live. Validated now; served together with the Admin API. */
+  readonly storePath: string;
+  readonly shutdownTimeoutMs: number;
+  readonly limits: Limits;
+  readonly routes: readonly Route[];
+}

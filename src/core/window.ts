@@ -1,0 +1,46 @@
+// The local limit: a fixed window over all threads of the process, without a lock.
+//
+// The window's start and its count live in one 64-bit word that is replaced by compare-and-swap, so two threads
+// can never both take the last place. The window starts with its first copy.
+
+/** Counts that fit beside the start in the word. */
+export const LIMIT_COUNT_MAX = 2 ** 24 - 1;
+const COUNT_BITS = 24n;
+const COUNT_MASK = 2n ** COUNT_BITS - 1n;
+
+export class LimitWindow {
+  readonly #word: BigInt64Array;
+  readonly #closedUntil: Float64Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#word = new BigInt64Array(buffer, 0, 1);
+    this.#closedUntil = new Float64Array(buffer, 8, 1);
+  }
+
+  static allocate(): SharedArrayBuffer {
+    return new SharedArrayBuffer(16);
+  }
+
+  /** Takes one place; false when the window is full. For mirror threads. Times in ms, `nowMs` from core/clock.ts. */
+  take(count: number, windowMs: number, nowMs: number): boolean {
+    // Rounded up, and 1 at least: 0 is the word of a window that has not begun.
+    const now = Math.max(1, Math.ceil(nowMs));
+    for (;;) {
+      const seen = Atomics.load(this.#word, 0);
+      const start = Number(seen >> COUNT_BITS);
+      const used = Number(seen & COUNT_MASK);
+      const running = start !== 0 && now < start + windowMs;
+      if (running && used >= count) return false;
+      const next = running ? seen + 1n : (BigInt(now) << COUNT_BITS) + 1n;
+      if (Atomics.compareExchange(this.#word, 0, seen, next) !== seen) continue;
+      const taken = running ? used + 1 : 1;
+      if (taken >= count) this.#closedUntil[0] = (running ? start : now) + windowMs;
+      return true;
+    }
+  }
+
+  /** Whether the window is known to be full: a plain read, for front ends. Never true while a place is left. */
+  isClosed(nowMs: number): boolean {
+    return nowMs < this.#closedUntil[0]!;
+  }
+}
