@@ -165,6 +165,14 @@ export const ShadowWord = {
   in_flight: 2,
 } as const;
 
+/** Values of the breaker_state word; mirror/breaker.ts alone moves it. */
+export const BreakerState = { closed: 0, open: 1, half_open: 2 } as const;
+
+/** Names of the states, in the order of their values. */
+export const BREAKER_STATES = ['closed', 'open', 'half_open'] as const;
+
+export type BreakerStateName = (typeof BREAKER_STATES)[number];
+
 function align8(bytes: number): number {
   return (bytes + 7) & ~7;
 }

@@ -45,6 +45,9 @@ export interface HeaderEdits {
   readonly remove: readonly string[];
 }
 
+/** Most shadows of one mirror: their places are bits of a word. */
+export const SHADOWS_MAX = 16;
+
 export interface Shadow extends Backend {
   readonly headers: HeaderEdits;
   readonly hostHeader: string;

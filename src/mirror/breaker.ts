@@ -3,13 +3,8 @@
 // closed: copies go. open: none, until its time is over. half_open: one copy is on its way to find out, nothing
 // else goes. Front ends only look; mirror threads move it, by compare-and-swap.
 
-import { type ShadowBook, ShadowWord } from '../core/book.ts';
+import { BreakerState, type ShadowBook, ShadowWord } from '../core/book.ts';
 import type { Breaker } from '../core/model.ts';
-
-export const BreakerState = { closed: 0, open: 1, half_open: 2 } as const;
-
-/** In the order of their values. */
-export const BREAKER_STATES = ['closed', 'open', 'half_open'] as const;
 
 /** Whether a copy would be refused now: a plain look, for front ends. */
 export function isBreakerOpen(book: ShadowBook, nowMs: number): boolean {

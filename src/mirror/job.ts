@@ -58,8 +58,7 @@ export const PrimaryAnswer = {
 } as const;
 export type PrimaryAnswer = (typeof PrimaryAnswer)[keyof typeof PrimaryAnswer];
 
-/** Most shadows of one mirror: their places are bits of a word. */
-export const SHADOWS_MAX = 16;
+export { SHADOWS_MAX } from '../core/model.ts';
 
 const KIND_JOB = 1;
 const KIND_CHUNK = 2;

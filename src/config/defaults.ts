@@ -1,0 +1,68 @@
+// What umbra does where the config is silent, and how far its settings may go.
+//
+// The only place of these numbers: the schema shows them to editors, the translation applies them. Texts are in the
+// syntax of quantity.ts.
+
+import { DAY_MS } from './quantity.ts';
+
+export const DEFAULTS = {
+  httpAddress: '0.0.0.0:9080',
+  adminAddress: '127.0.0.1:9180',
+  storePath: 'data/routes.json',
+  shutdownTimeout: '30s',
+  threads: 'auto',
+  weight: 1,
+  hostHeader: 'pass',
+  retries: 1,
+  priority: 0,
+  pathPrefix: false,
+  routeTimeout: { connect: '5s', send: '60s', read: '60s' },
+  limits: {
+    headerBytes: '32KiB',
+    headerCount: 96,
+    targetLength: '8KiB',
+    inFlight: 10_000,
+    connectionsPerAddress: 10_000,
+    upstreamConnections: 1024,
+    upstreamQueue: 1024,
+    upstreamQueueTimeout: '5s',
+    overloadDelay: '200ms',
+  },
+  mirror: {
+    enabled: true,
+    percentage: 100,
+    pathConcatMode: 'replace',
+    timeout: { connect: '2s', send: '10s', read: '10s' },
+    maxBody: '8MiB',
+    maxInFlight: 256,
+    maxQueued: '64MiB',
+  },
+  breaker: { failures: 5, openFor: '10s' },
+  limit: { count: 1, timeWindow: 60, policy: 'local', redisPort: 6379, redisDatabase: 0, redisTimeout: 1000 },
+  compare: {
+    enabled: true,
+    logMismatches: false,
+    detailedDiff: false,
+    maxBodyCapture: '1MiB',
+    maxMismatches: 100,
+  },
+  tlsVerify: true,
+} as const;
+
+/** Timers of the platform end at 24.8 days; a deadline of more than a day is a mistake anyway. */
+export const DURATION_MS_MAX = DAY_MS;
+export const THREADS_FRONTEND_MAX = 64;
+export const THREADS_MIRROR_MAX = 16;
+export const LISTENERS_MAX = 64;
+export const BACKENDS_MAX = 64;
+export const WEIGHT_MAX = 65_535;
+/** Places in the balancer's cycle: the weights after division by what they have in common. */
+export const CYCLE_MAX = 65_536;
+/** The listener takes 98 header lines; umbra adds to them. */
+export const HEADER_COUNT_MAX = 98;
+export const HOSTS_MAX = 256;
+export const LIST_MAX = 64;
+export const PATH_LENGTH_MAX = 8192;
+export const REGEX_LENGTH_MAX = 1024;
+export const KEY_LENGTH_MAX = 256;
+export const TIME_WINDOW_SECONDS_MAX = 365 * 24 * 3600;

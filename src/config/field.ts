@@ -1,0 +1,146 @@
+// The kinds of values that keys of a config can have, as schema parts.
+//
+// Owns two keywords of our own: `errorMessage`, one sentence in place of the validator's several (editors show it as
+// well), and `x-quantity`, the bounds of a duration or size. Knows no key by name.
+
+import { Type } from 'typebox';
+import {
+  DURATION_PATTERN,
+  SIZE_PATTERN,
+  toDurationMs,
+  toDurationText,
+  toSizeBytes,
+  toSizeText,
+} from './quantity.ts';
+
+/** RFC 9110 section 5.6.2. */
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const HEADER_NAME_MESSAGE = "must be the name of a header: letters, digits and !#$%&'*+-.^_`|~";
+
+export interface Quantity {
+  readonly kind: 'duration' | 'size';
+  /** Milliseconds or bytes, both included. */
+  readonly minimum: number;
+  readonly maximum: number;
+}
+
+/** Annotations of a key. */
+export interface Notes {
+  readonly description: string;
+  readonly default?: unknown;
+}
+
+export function isWithin(quantity: Quantity, value: string | number): boolean {
+  const amount = quantity.kind === 'size' ? toSizeBytes(value) : toDurationMs(String(value));
+  return amount !== null && amount >= quantity.minimum && amount <= quantity.maximum;
+}
+
+/** At least 1ms: a deadline of zero would fail everything. */
+export function durationField(maximumMs: number, notes: Notes) {
+  return Type.Unsafe<string>({
+    type: 'string',
+    pattern: DURATION_PATTERN,
+    'x-quantity': { kind: 'duration', minimum: 1, maximum: maximumMs } satisfies Quantity,
+    errorMessage: `must be a duration from 1ms to ${toDurationText(maximumMs)}, such as 500ms, 2s, 1m or 1h`,
+    ...notes,
+  });
+}
+
+export function sizeField(minimum: number, maximum: number, notes: Notes) {
+  const range = `from ${toSizeText(minimum)} to ${toSizeText(maximum)}`;
+  return Type.Unsafe<string | number>({
+    type: ['string', 'integer'],
+    pattern: SIZE_PATTERN,
+    'x-quantity': { kind: 'size', minimum, maximum } satisfies Quantity,
+    errorMessage: `must be a size ${range}, such as 512B, 64KiB, 8MiB or a number of bytes`,
+    ...notes,
+  });
+}
+
+export function integerField(minimum: number, maximum: number, notes: Notes) {
+  return Type.Integer({ minimum, maximum, ...notes });
+}
+
+export function threadsField(maximum: number, notes: Notes) {
+  return Type.Unsafe<string | number>({
+    type: ['string', 'integer'],
+    pattern: '^auto$',
+    minimum: 1,
+    maximum,
+    errorMessage: `must be auto or a whole number from 1 to ${maximum}`,
+    ...notes,
+  });
+}
+
+/** Text whose inner rules are checked by the translation. */
+export function textField(maxLength: number, notes: Notes) {
+  return Type.String({ minLength: 1, maxLength, ...notes });
+}
+
+/** Text that is never printed. */
+export function secretField(minLength: number, maxLength: number, notes: Notes) {
+  return Type.String({ minLength, maxLength, writeOnly: true, ...notes });
+}
+
+export function methodsField(maxItems: number, notes: Notes) {
+  const method = Type.String({
+    pattern: "^[!#$%&'*+.^_`|~0-9A-Z-]+$",
+    errorMessage: 'must be an HTTP method in upper case, as methods are case-sensitive',
+  });
+  return Type.Array(method, { minItems: 1, maxItems, uniqueItems: true, ...notes });
+}
+
+export function headerNamesField(maxItems: number, notes: Notes) {
+  const name = Type.String({ pattern: `^${TOKEN}$`, errorMessage: HEADER_NAME_MESSAGE });
+  return Type.Array(name, { minItems: 0, maxItems, ...notes });
+}
+
+/** Texts by header name. Values may be credentials, so they are never printed. */
+export function headerValuesField(maxProperties: number, notes: Notes) {
+  return Type.Unsafe<Record<string, string>>({
+    type: 'object',
+    propertyNames: { pattern: `^${TOKEN}$`, errorMessage: HEADER_NAME_MESSAGE },
+    additionalProperties: {
+      type: 'string',
+      writeOnly: true,
+      pattern: '^(?:[\\x21-\\x7e](?:[\\x20-\\x7e]{0,8190}[\\x21-\\x7e])?)?$',
+      errorMessage:
+        'must be text of visible ASCII characters with spaces only inside, at most 8192 (quote numbers and true/false)',
+    },
+    maxProperties,
+    ...notes,
+  });
+}
+
+/** What headers must hold: text, or whether the header is there at all. */
+export function headerConditionsField(maxProperties: number, notes: Notes) {
+  return Type.Unsafe<Record<string, string | boolean>>({
+    type: 'object',
+    propertyNames: { pattern: `^${TOKEN}$`, errorMessage: HEADER_NAME_MESSAGE },
+    additionalProperties: {
+      type: ['string', 'boolean'],
+      writeOnly: true,
+      pattern: '^[\\x20-\\x7e]{0,8192}$',
+      errorMessage: 'must be text of ASCII characters to compare with, true (present) or false (absent)',
+    },
+    maxProperties,
+    ...notes,
+  });
+}
+
+export function sampleByField(notes: Notes) {
+  return Type.String({
+    pattern: `^header:${TOKEN}$`,
+    errorMessage: 'must be header:NAME, such as header:x-user-id',
+    ...notes,
+  });
+}
+
+/** These keys are needed when that key has that value. */
+export function requireWhen(key: string, value: string, keys: readonly string[]) {
+  return {
+    if: { required: [key], properties: { [key]: { const: value } } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; nobody awaits a schema.
+    then: { required: keys },
+  };
+}

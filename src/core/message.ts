@@ -1,0 +1,31 @@
+// What the control thread and a front-end thread say to each other.
+
+import type { RouteEntry, Writers } from './book.ts';
+import type { Limits, Listener } from './model.ts';
+
+/** Given to a front-end thread at its start. */
+export interface FrontendData {
+  readonly frontend: number;
+  readonly writers: Writers;
+  readonly processBook: SharedArrayBuffer;
+  readonly listeners: readonly Listener[];
+  readonly limits: Limits;
+  readonly logChannel: string;
+  readonly entries: readonly RouteEntry[];
+}
+
+/** To a front end. */
+export type Order =
+  | { readonly kind: 'routes'; readonly generation: number; readonly entries: readonly RouteEntry[] }
+  /** Let what runs end within `graceMs`, then end the thread. */
+  | { readonly kind: 'drain'; readonly graceMs: number };
+
+/** From a front end. */
+export type Report =
+  /** It serves; ports in the order of the listeners. */
+  | { readonly kind: 'ready'; readonly ports: readonly number[] }
+  | { readonly kind: 'failed'; readonly message: string }
+  /** New exchanges begin on that generation of routes. */
+  | { readonly kind: 'applied'; readonly generation: number }
+  /** The last word. `complete` is false when the deadline cut exchanges off. */
+  | { readonly kind: 'drained'; readonly complete: boolean };

@@ -1,0 +1,335 @@
+// Writes one response to the client, with back pressure.
+//
+// Owns the rules of the listener's response object: nothing is called after it was ended or aborted, a body of
+// known length is written by tryEnd() and never over- or underrun, a head without body carries its length as an
+// ordinary header, and a connection that must not be used again is closed or, where its response was already
+// begun, left unread until the listener's idle timeout ends it. One object serves many responses in turn.
+
+import { FAILURES, type FailureReason } from '../core/failure.ts';
+import { isAscii, isResponseHopByHop, parseConnection } from '../core/headers.ts';
+
+/** What is used of the listener's response object. */
+export interface ClientResponse {
+  cork(callback: () => void): unknown;
+  writeStatus(status: string): unknown;
+  writeHeader(name: string, value: string | Uint8Array): unknown;
+  /** Always chunked; false when the client is slower. Takes the whole chunk. */
+  write(chunk: Uint8Array): boolean;
+  /** May take a part only; see getWriteOffset(). */
+  tryEnd(chunk: Uint8Array, totalBytes: number): [ok: boolean, done: boolean];
+  end(body?: string | Uint8Array, closeConnection?: boolean): unknown;
+  endWithoutBody(): unknown;
+  getWriteOffset(): number;
+  onWritable(handler: (offset: number) => boolean): unknown;
+  onAborted(handler: () => void): unknown;
+  onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): unknown;
+  getRemoteAddress(): ArrayBuffer;
+  pause(): void;
+  resume(): void;
+  close(): unknown;
+}
+
+const STATUS_LINES = new Map<string, string>();
+const STATUS_LINES_MAX = 1024;
+const CONTENT_LENGTH = /^[0-9]{1,15}$/;
+const NO_BYTES = new Uint8Array(0);
+
+function toStatusLine(status: number, text: string): string {
+  const key = `${status} ${text}`;
+  const known = STATUS_LINES.get(key);
+  if (known !== undefined) return known;
+  const line = isAscii(text) ? key : `${status} `;
+  if (STATUS_LINES.size < STATUS_LINES_MAX) STATUS_LINES.set(key, line);
+  return line;
+}
+
+const ReplyState = { idle: 0, open: 1, headed: 2, flushed: 3, ended: 4 } as const;
+
+export class Reply {
+  #response: ClientResponse | null = null;
+  #state: number = ReplyState.idle;
+  #isHead = false;
+  #failure: FailureReason = 'internal';
+  #closes = false;
+  #status = 0;
+  #statusText = '';
+  #headers: readonly string[] = [];
+  /** Announced length of the body; -1 when unknown. */
+  #total = -1;
+  #bodiless = false;
+  /** Body bytes handed in so far. */
+  #written = 0;
+  /** What tryEnd() did not take, and its place in the body. */
+  #rest: Uint8Array | null = null;
+  #restAt = 0;
+  #chunk: Uint8Array = NO_BYTES;
+  #full = false;
+  #watching = false;
+  readonly #onDrain: () => void;
+  readonly #onDefect: (error: unknown) => void;
+  readonly #flushBound = (): void => this.#guard(this.#flush);
+  readonly #flushWholeBound = (): void => this.#guard(this.#flushWhole);
+  readonly #writeBound = (): void => this.#guard(this.#writeChunk);
+  readonly #endBound = (): void => this.#guard(this.#endBody);
+  readonly #failBound = (): void => this.#guard(this.#writeFailure);
+  readonly #onWritableBound = (offset: number): boolean => {
+    try {
+      return this.#onWritable(offset);
+    } catch (error) {
+      this.#onDefect(error);
+      return true;
+    }
+  };
+
+  /**
+   * `onDrain` is called when the client has caught up after write() returned false; `onDefect` with whatever was
+   * thrown where it would have unwound into the listener's native code.
+   */
+  constructor(onDrain: () => void, onDefect: (error: unknown) => void) {
+    this.#onDrain = onDrain;
+    this.#onDefect = onDefect;
+  }
+
+  #guard(action: (this: this) => void): void {
+    try {
+      action.call(this);
+    } catch (error) {
+      this.#onDefect(error);
+    }
+  }
+
+  /** `closes`: the client's connection must not be used again after this response. */
+  open(response: ClientResponse, method: string, closes: boolean): void {
+    this.#response = response;
+    this.#state = ReplyState.open;
+    this.#isHead = method === 'HEAD';
+    this.#closes = closes;
+    this.#total = -1;
+    this.#bodiless = false;
+    this.#written = 0;
+    this.#rest = null;
+    this.#chunk = NO_BYTES;
+    this.#full = false;
+    this.#watching = false;
+  }
+
+  /** As `closes` of open(), found out later. */
+  closeAfter(): void {
+    this.#closes = true;
+  }
+
+  get hasHead(): boolean {
+    return this.#state >= ReplyState.headed;
+  }
+
+  get isDone(): boolean {
+    return this.#state === ReplyState.ended;
+  }
+
+  /** Takes the head; it is written together with the first of the body, or by flush(). False: it is malformed. */
+  setHead(status: number, statusText: string, headers: readonly string[]): boolean {
+    let total = -1;
+    for (let at = 0; at < headers.length; at += 2) {
+      if (headers[at] !== 'content-length') continue;
+      const value = headers[at + 1]!;
+      if (!CONTENT_LENGTH.test(value) || (total !== -1 && total !== Number(value))) return false;
+      total = Number(value);
+    }
+    this.#status = status;
+    this.#statusText = statusText;
+    this.#headers = headers;
+    this.#total = total;
+    this.#bodiless = this.#isHead || status === 204 || status === 304;
+    this.#state = ReplyState.headed;
+    return true;
+  }
+
+  /**
+   * Writes the head alone, if nothing was written yet. Where the body's length is not known the listener can only
+   * send it with the first of the body.
+   */
+  flush(): void {
+    if (this.#state === ReplyState.headed && !this.#bodiless && this.#total > 0) {
+      this.#response!.cork(this.#flushBound);
+    }
+  }
+
+  /** Body bytes; false means wait for onDrain. A body longer than announced ends the connection. */
+  write(chunk: Uint8Array): boolean {
+    if (this.#state === ReplyState.ended || this.#bodiless || chunk.length === 0) return true;
+    const whole = this.#state === ReplyState.headed && chunk.length === this.#total;
+    this.#chunk = chunk;
+    this.#written += chunk.length;
+    if (this.#total !== -1 && this.#written > this.#total) {
+      this.abort();
+      return true;
+    }
+    this.#full = false;
+    this.#response!.cork(whole ? this.#flushWholeBound : this.#writeBound);
+    return !this.#full;
+  }
+
+  /** The body is complete. A body shorter than announced ends the connection. */
+  end(): void {
+    if (this.#state === ReplyState.ended) return;
+    if (!this.#bodiless && this.#total !== -1 && this.#written < this.#total) {
+      this.abort();
+      return;
+    }
+    // With a rest, the last of tryEnd() completes the response.
+    if (this.#rest === null) this.#response!.cork(this.#endBound);
+  }
+
+  /** Answers with a failure's status, if nothing was answered yet; otherwise ends the connection. */
+  fail(reason: FailureReason): void {
+    if (this.#state === ReplyState.ended) return;
+    if (this.#state === ReplyState.flushed) {
+      this.abort();
+      return;
+    }
+    this.#failure = reason;
+    this.#response!.cork(this.#failBound);
+  }
+
+  /** Ends the connection without completing the response. */
+  abort(): void {
+    if (this.#state === ReplyState.ended || this.#state === ReplyState.idle) return;
+    const response = this.#response!;
+    this.#finish();
+    response.close();
+  }
+
+  /** The client is gone: the response object is dead. */
+  forget(): void {
+    this.#finish();
+  }
+
+  #finish(): void {
+    this.#state = ReplyState.ended;
+    this.#response = null;
+    this.#headers = [];
+    this.#rest = null;
+    this.#chunk = NO_BYTES;
+  }
+
+  #writeHead(closes: boolean): void {
+    const response = this.#response!;
+    response.writeStatus(toStatusLine(this.#status, this.#statusText));
+    const headers = this.#headers;
+    let nominated: readonly string[] | null = null;
+    for (let at = 0; at < headers.length; at += 2) {
+      if (headers[at] === 'connection') nominated = parseConnection(headers[at + 1]!);
+    }
+    for (let at = 0; at < headers.length; at += 2) {
+      const name = headers[at]!;
+      if (isResponseHopByHop(name) || (nominated !== null && nominated.includes(name))) continue;
+      if (name === 'content-length') {
+        if (this.#bodiless && this.#status !== 204) response.writeHeader(name, headers[at + 1]!);
+        continue;
+      }
+      const value = headers[at + 1]!;
+      response.writeHeader(name, isAscii(value) ? value : Buffer.from(value, 'latin1'));
+    }
+    if (closes) response.writeHeader('connection', 'close');
+    this.#state = ReplyState.flushed;
+  }
+
+  #writeFailure(): void {
+    const response = this.#response!;
+    const { status, text } = FAILURES[this.#failure];
+    const closes = this.#closes;
+    this.#finish();
+    response.writeStatus(`${status} ${text}`);
+    response.writeHeader('content-type', 'text/plain; charset=utf-8');
+    if (!this.#isHead) {
+      response.end(`${text}\n`, closes);
+      return;
+    }
+    response.writeHeader('content-length', String(text.length + 1));
+    if (closes) {
+      response.writeHeader('connection', 'close');
+      response.pause();
+    }
+    response.endWithoutBody();
+  }
+
+  #flush(): void {
+    this.#writeHead(this.#closes);
+    this.#response!.tryEnd(NO_BYTES, this.#total);
+  }
+
+  /** Head and whole body at once. */
+  #flushWhole(): void {
+    const response = this.#response!;
+    const chunk = this.#chunk;
+    const closes = this.#closes;
+    this.#writeHead(false);
+    this.#finish();
+    response.end(chunk, closes);
+  }
+
+  #writeChunk(): void {
+    const response = this.#response!;
+    if (this.#state === ReplyState.headed) this.#writeHead(this.#closes);
+    const chunk = this.#chunk;
+    this.#chunk = NO_BYTES;
+    if (this.#total === -1) {
+      if (!response.write(chunk)) this.#watch();
+      return;
+    }
+    this.#tryEnd(chunk, this.#written - chunk.length);
+  }
+
+  /** Offers bytes of a body of known length; keeps what was not taken. `at` is their place in the body. */
+  #tryEnd(chunk: Uint8Array, at: number): boolean {
+    const response = this.#response!;
+    if (this.#closes) response.pause();
+    const [ok, done] = response.tryEnd(chunk, this.#total);
+    if (done) {
+      this.#finish();
+      return true;
+    }
+    if (ok) return true;
+    this.#rest = chunk;
+    this.#restAt = at;
+    this.#watch();
+    return false;
+  }
+
+  #watch(): void {
+    this.#full = true;
+    if (this.#watching) return;
+    this.#watching = true;
+    this.#response!.onWritable(this.#onWritableBound);
+  }
+
+  #onWritable(offset: number): boolean {
+    if (this.#state === ReplyState.ended) return true;
+    const rest = this.#rest;
+    if (rest !== null) {
+      this.#rest = null;
+      const taken = offset - this.#restAt;
+      if (!this.#tryEnd(rest.subarray(taken), offset)) return false;
+    }
+    if (this.#full) {
+      this.#full = false;
+      this.#onDrain();
+    }
+    return true;
+  }
+
+  #endBody(): void {
+    const response = this.#response!;
+    if (this.#state === ReplyState.headed && !this.#bodiless && this.#total <= 0) {
+      // No body byte came: an empty body of known length, whatever its framing was.
+      this.#chunk = NO_BYTES;
+      this.#flushWhole();
+      return;
+    }
+    if (this.#state === ReplyState.headed) this.#writeHead(this.#closes);
+    if (this.#closes) response.pause();
+    this.#finish();
+    if (this.#bodiless) response.endWithoutBody();
+    else response.end();
+  }
+}

@@ -1,0 +1,122 @@
+#!/usr/bin/env node
+// The command line: reads it, puts the parts together, turns signals into calls and endings into exit codes.
+
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { checkFiles } from './config/check.ts';
+import { loadConfig } from './config/loader.ts';
+import { ConfigError, formatProblem } from './config/problem.ts';
+import { Supervisor } from './control/supervisor.ts';
+import { workerFile } from './core/worker-file.ts';
+import { runDemo } from './demo.ts';
+
+const USAGE = `usage: umbra [run] [--config FILE]     run the gateway (default file: config/umbra.yaml)
+       umbra check FILE...            validate config files, print every problem
+       umbra demo                     show what mirroring finds, on sample servers
+       umbra --version | --help
+
+signals: SIGHUP reloads the config, SIGTERM and SIGINT drain, a second one ends at once
+`;
+
+const DEFAULT_FILE = 'config/umbra.yaml';
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function fail(message: string, code = 1): never {
+  process.stderr.write(`umbra: ${message}\n`);
+  process.exit(code);
+}
+
+/** A mistake in the command line. */
+function refuse(message: string): never {
+  process.stderr.write(`umbra: ${message}\n\n${USAGE}`);
+  process.exit(2);
+}
+
+async function run(file: string): Promise<void> {
+  const supervisor = await startGateway(file);
+  const reload = async (): Promise<void> => {
+    try {
+      await supervisor.reload(loadConfig(file, process.env));
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      supervisor.addRefusedReload(error.problems.map(formatProblem));
+    }
+  };
+  let draining = false;
+  const drain = (signal: NodeJS.Signals): void => {
+    if (draining) process.exit(signal === 'SIGINT' ? 130 : 143);
+    draining = true;
+    void supervisor.drain().then(() => process.exit(0));
+  };
+  process.on('SIGHUP', () => void reload());
+  process.on('SIGTERM', drain);
+  process.on('SIGINT', drain);
+}
+
+async function startGateway(file: string): Promise<Supervisor> {
+  try {
+    const supervisor = new Supervisor({
+      config: loadConfig(file, process.env),
+      version: readVersion(),
+      frontendFile: workerFile(import.meta.url, './frontend-thread'),
+      onFatal: (error) => fail(`a front-end thread is lost: ${error.stack ?? error.message}`),
+    });
+    const { listeners, admin } = await supervisor.start();
+    process.stdout.write(`umbra ready: ${listeners.join(' ')} admin ${admin}\n`);
+    return supervisor;
+  } catch (error) {
+    if (error instanceof ConfigError) {
+      for (const problem of error.problems) process.stderr.write(`${formatProblem(problem)}\n`);
+      process.exit(1);
+    }
+    return fail(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  const { values, positionals } = readArguments(argv);
+  if (values.help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  if (values.version) {
+    process.stdout.write(`umbra ${readVersion()}\n`);
+    return;
+  }
+  const [command = 'run', ...files] = positionals;
+  switch (command) {
+    case 'run':
+      if (files.length > 0) refuse(`run takes its file by --config, found ${files[0]}`);
+      return run(values.config ?? DEFAULT_FILE);
+    case 'check':
+      if (files.length === 0) refuse('check needs at least one file');
+      process.exitCode = checkFiles(files, process.env, (line) => process.stdout.write(line));
+      return;
+    case 'demo':
+      return runDemo();
+    default:
+      refuse(`unknown command ${command}`);
+  }
+}
+
+function readArguments(argv: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: {
+        config: { type: 'string', short: 'c' },
+        help: { type: 'boolean', short: 'h' },
+        version: { type: 'boolean', short: 'v' },
+      },
+    });
+  } catch (error) {
+    return refuse(error instanceof Error ? error.message : String(error));
+  }
+}
+
+await main(process.argv.slice(2));

@@ -1,0 +1,115 @@
+// What a mirror thread keeps of a job until the last of its copies has ended.
+//
+// Owns the copies' bytes: the head as text until it is first needed, the body until the last copy was handed to
+// its client. Gives the bytes back to the front end's account (released_bytes) as soon as no copy of the job waits
+// any more, not when they are answered; what clients still hold for a hung shadow is bounded by max_in_flight.
+
+import { findHeader, REQUEST_ID } from '../core/headers.ts';
+import type { Mirror, Route, Shadow } from '../core/model.ts';
+import type { UpstreamRequest } from '../upstream/client.ts';
+import type { PrimaryReading } from './comparer.ts';
+import { type Head, parseHead, toCopyHeaders, toCopyTarget, toShadowHeaders } from './copy.ts';
+import { type Job, PrimaryAnswer } from './job.ts';
+
+/** A body that is sent at once may share the memory of its batch up to this size. */
+const SHARED_BATCH_BYTES_MAX = 256 * 1024;
+
+/** What an exchange needs to know of its rule. */
+export interface ExchangeRule {
+  readonly route: Route;
+  readonly mirror: Mirror;
+  /** Where the bytes that this thread is through with are added up. */
+  readonly releasedCells: Float64Array;
+  readonly releasedAt: number;
+}
+
+export class MirroredExchange {
+  readonly rule: ExchangeRule;
+  /** On core/clock.ts: a copy that has no room by then is dropped. */
+  readonly waitUntilMs: number;
+  /** Whether the shadows' answers are to be hashed. */
+  readonly isHashed: boolean;
+  /** Null unless the route compares. */
+  primary: PrimaryReading | null = null;
+  readonly #headText: string;
+  readonly #bytes: number;
+  #head: Head | null = null;
+  #target = '';
+  /** Shared by all shadows without edits of their own. */
+  #headers: string[] = [];
+  #body: Uint8Array | null;
+  #undecided: number;
+
+  /** `copies`: how many shadows the job names; at least one. */
+  constructor(rule: ExchangeRule, job: Job, copies: number) {
+    this.rule = rule;
+    // A job of a comparing route sets out only when its primary has answered.
+    const leftMs = job.answer === PrimaryAnswer.none ? job.tappedMs : job.tappedMs + job.primaryLatencyMs;
+    this.waitUntilMs = leftMs + rule.mirror.timeouts.readMs;
+    this.isHashed =
+      rule.mirror.compare !== null &&
+      (job.answer === PrimaryAnswer.inline || job.answer === PrimaryAnswer.streamed);
+    this.#headText = job.head;
+    this.#bytes = job.bytes;
+    this.#body = job.body.length === 0 ? null : detach(job.body, SHARED_BATCH_BYTES_MAX);
+    this.#undecided = copies;
+  }
+
+  /** Copies that are neither sent nor dropped. */
+  get undecided(): number {
+    return this.#undecided;
+  }
+
+  get requestId(): string | null {
+    return findHeader(this.#parsed().headers, REQUEST_ID);
+  }
+
+  get method(): string {
+    return this.#parsed().method;
+  }
+
+  get rawTarget(): string {
+    return this.#parsed().rawTarget;
+  }
+
+  /** The copy for one shadow. Not after its last copy was decided. */
+  toRequest(shadow: Shadow): UpstreamRequest {
+    const head = this.#parsed();
+    return {
+      method: head.method,
+      target: this.#target,
+      headers: toShadowHeaders(shadow, this.#headers),
+      body: this.#body,
+      streaming: false,
+    };
+  }
+
+  /** Called when copies have to wait: from now on only the exchange's own bytes are kept, not its batch's. */
+  keep(): void {
+    if (this.#body !== null) this.#body = detach(this.#body, 0);
+  }
+
+  /** One copy was sent or dropped. */
+  decide(): void {
+    if (--this.#undecided > 0) return;
+    this.#body = null;
+    const { releasedCells, releasedAt } = this.rule;
+    releasedCells[releasedAt] = releasedCells[releasedAt]! + this.#bytes;
+  }
+
+  #parsed(): Head {
+    if (this.#head === null) {
+      const head = parseHead(this.#headText);
+      this.#head = head;
+      this.#target = toCopyTarget(this.rule.mirror, head.rawTarget);
+      this.#headers = toCopyHeaders(head.headers, this.rule.route.id, this.#body?.length ?? 0);
+    }
+    return this.#head;
+  }
+}
+
+/** The bytes in memory of their own when they pin more than `bytesMax` and more than twice themselves. */
+function detach(bytes: Uint8Array, bytesMax: number): Uint8Array {
+  const pinned = bytes.buffer.byteLength;
+  return pinned > bytesMax && pinned > bytes.length * 2 ? new Uint8Array(bytes) : bytes;
+}

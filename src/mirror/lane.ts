@@ -1,0 +1,212 @@
+// Hands copies to one mirror thread: the bounded, batched outbox and the piscina pool of that one thread.
+//
+// Never throws, never awaits on behalf of its caller: a client must not be able to tell whether mirroring is on.
+// Each pool has one thread, so that the records of one exchange meet in one place and a lost thread is known by
+// the lane that lost it.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import type { Clock } from '../core/clock.ts';
+import { type Batch, BatchWriter, type MirrorRule, type MirrorWorkerData, type Stop } from './job.ts';
+
+/** A batch leaves when it has this many records or bytes, or is this old. */
+const RECORDS_MAX = 128;
+const BATCH_BYTES_MAX = 256 * 1024;
+const FLUSH_MS = 2;
+/** Batches that the thread has not taken over yet; further records wait here. */
+const UNDER_WAY_MAX = 8;
+/** Bytes that may wait here, whatever the routes allow; over it the mirror threads are overloaded. */
+const WAITING_BYTES_MAX = 128 * 1024 * 1024;
+const NICE_INCREMENT = 10;
+const HEAP_MEGABYTES = 512;
+const RESTART_MS = 1_000;
+const STOP_MARGIN_MS = 1_000;
+
+export interface LaneOptions {
+  readonly workerFile: string;
+  readonly workerData: MirrorWorkerData;
+  readonly clock: Clock;
+  /** The thread is gone; what had been handed to it is lost. */
+  readonly onLost: () => void;
+  /** A thread is there (again). */
+  readonly onReady: () => void;
+  readonly onBatch: (records: number) => void;
+  readonly onDefect: (error: unknown) => void;
+}
+
+export class Lane {
+  readonly writer = new BatchWriter();
+  readonly #options: LaneOptions;
+  readonly #flushTimer: NodeJS.Timeout;
+  #pool: Piscina;
+  #thread: Worker | null = null;
+  #records = 0;
+  #underWay = 0;
+  #closed = false;
+  #incarnation = 0;
+  #timerSet = true;
+  /** The thread has failed a batch and is on its way out. */
+  #failing = false;
+  #newRules: MirrorRule[] = [];
+  #retiredRules: number[] = [];
+  /** Every rule in force, for a thread that takes the place of a lost one. */
+  readonly #rules = new Map<number, MirrorRule>();
+
+  constructor(options: LaneOptions) {
+    this.#options = options;
+    // Fires once for nothing; after that it is only refreshed, which costs less than a new timer for each batch.
+    this.#flushTimer = setTimeout(() => this.#onFlushTimer(), FLUSH_MS);
+    this.#pool = this.#openPool();
+  }
+
+  /** Grows whenever a thread is lost: what was streamed to an earlier one is gone. */
+  get incarnation(): number {
+    return this.#incarnation;
+  }
+
+  /** Whether more records wait than the mirror thread can be expected to get through. */
+  get isOverloaded(): boolean {
+    return this.writer.bytes > WAITING_BYTES_MAX;
+  }
+
+  /** For tests and health: the thread that serves the lane, or null while there is none. */
+  get thread(): Worker | null {
+    return this.#thread;
+  }
+
+  addRule(rule: MirrorRule): void {
+    this.#rules.set(rule.key, rule);
+    this.#newRules.push(rule);
+  }
+
+  /** No record will name it any more. */
+  retireRule(key: number): void {
+    this.#rules.delete(key);
+    this.#retiredRules.push(key);
+    // The thread closes connections that only this rule used: do not wait for the next copy.
+    this.#armTimer();
+  }
+
+  /** A record was written to `writer`. */
+  onRecord(): void {
+    this.#records++;
+    if (this.#records >= RECORDS_MAX || this.writer.bytes >= BATCH_BYTES_MAX) this.#flush();
+    else this.#armTimer();
+  }
+
+  /** Sends what waits, lets the thread finish for so long, then ends it. */
+  async stop(graceMs: number): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#flushTimer);
+    if (this.#thread !== null && !this.#failing) {
+      if (this.#records > 0) this.#send();
+      const stop: Stop = { kind: 'stop', deadlineMs: this.#options.clock() + graceMs };
+      const answered = this.#pool.run(stop).catch(this.#options.onDefect);
+      // A thread that hangs is not waited for much longer than it was told.
+      await Promise.race([answered, sleep(graceMs + STOP_MARGIN_MS, undefined, { ref: false })]);
+    }
+    await this.#pool.destroy();
+    if (this.#thread !== null) this.#onExit(this.#thread);
+  }
+
+  #armTimer(): void {
+    if (this.#timerSet || this.#closed) return;
+    this.#timerSet = true;
+    this.#flushTimer.refresh();
+  }
+
+  #onFlushTimer(): void {
+    this.#timerSet = false;
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#closed || this.#thread === null || this.#failing || this.#underWay >= UNDER_WAY_MAX) return;
+    if (this.#records === 0 && this.#retiredRules.length === 0) return;
+    this.#send();
+  }
+
+  #send(): void {
+    const records = this.writer.take();
+    const batch: Batch = { kind: 'batch', records, rules: this.#newRules, retired: this.#retiredRules };
+    this.#options.onBatch(this.#records);
+    this.#records = 0;
+    this.#newRules = [];
+    this.#retiredRules = [];
+    this.#underWay++;
+    const thread = this.#thread;
+    this.#pool.run(batch, { transferList: [records] }).then(
+      () => this.#onTaken(thread),
+      (error: unknown) => this.#onFailed(thread, error),
+    );
+  }
+
+  #onTaken(thread: Worker | null): void {
+    if (thread !== this.#thread) return;
+    this.#underWay--;
+    if (this.#records > 0) this.#armTimer();
+  }
+
+  /** The thread is gone, or it threw: then nobody knows how far it came, and it has to go. */
+  #onFailed(thread: Worker | null, error: unknown): void {
+    if (thread === null || thread !== this.#thread || this.#failing) return;
+    this.#failing = true;
+    this.#options.onDefect(error);
+    void thread.terminate();
+  }
+
+  #openPool(): Piscina {
+    const pool = new Piscina({
+      filename: this.#options.workerFile,
+      workerData: this.#options.workerData,
+      minThreads: 1,
+      maxThreads: 1,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      concurrentTasksPerWorker: UNDER_WAY_MAX + 1,
+      maxQueue: UNDER_WAY_MAX + 1,
+      atomics: 'disabled',
+      niceIncrement: NICE_INCREMENT,
+      recordTiming: false,
+      workerHistogram: false,
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES },
+    });
+    // Piscina tells of a thread when it is ready, but not which; there is only one.
+    pool.on('workerCreate', () => this.#onCreate(pool));
+    pool.on('error', this.#options.onDefect);
+    return pool;
+  }
+
+  #onCreate(pool: Piscina): void {
+    const thread = pool.threads[0];
+    if (thread === undefined || thread === this.#thread) return;
+    if (this.#thread !== null) this.#onExit(this.#thread);
+    this.#thread = thread;
+    this.#failing = false;
+    thread.once('exit', () => this.#onExit(thread));
+    this.#newRules = [...this.#rules.values()];
+    this.#options.onReady();
+    if (this.#records > 0) this.#armTimer();
+  }
+
+  #onExit(thread: Worker): void {
+    if (thread !== this.#thread) return;
+    this.#thread = null;
+    this.#incarnation++;
+    this.#underWay = 0;
+    // What waits here is lost as well: simpler to tell than half of it.
+    this.writer.take();
+    this.#records = 0;
+    this.#retiredRules = [];
+    this.#options.onLost();
+    if (!this.#closed) setTimeout(() => this.#reopenIfDead(), RESTART_MS).unref();
+  }
+
+  /** Piscina gives up on a thread that failed before it was ready; the lane does not. */
+  #reopenIfDead(): void {
+    if (this.#closed || this.#thread !== null) return;
+    void this.#pool.destroy();
+    this.#pool = this.#openPool();
+    setTimeout(() => this.#reopenIfDead(), RESTART_MS).unref();
+  }
+}

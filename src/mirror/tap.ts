@@ -1,0 +1,220 @@
+// What is kept of one exchange for its copy, from the decision to mirror it until its job is in the outbox.
+//
+// Keeps references to body chunks that it shares with the primary's request; bounded by the route's max_body and
+// max_queued. Ends in exactly one of: handed over, skipped, dropped. One object serves many exchanges in turn.
+
+import { type DropReason, ShadowCell, type SkipReason } from '../core/book.ts';
+import type { ExchangeObserver, ObservedExchange } from '../core/observer.ts';
+import { chunkRecordBytes, type JobFields, jobBytes, PrimaryAnswer } from './job.ts';
+import type { Lane } from './lane.ts';
+import type { MirrorRoute } from './mirror-route.ts';
+
+/** A longer answer of the primary goes ahead of its job in pieces, instead of being kept until it is complete. */
+const INLINE_ANSWER_MAX = 16 * 1024;
+
+export class Tap implements ExchangeObserver {
+  readonly #route: MirrorRoute;
+  readonly #fields: JobFields;
+  #exchange: ObservedExchange | null = null;
+  #lane: Lane | null = null;
+  #laneIndex = 0;
+  /** Bits of the shadows that get a copy; 0 when the tap is through. */
+  #shadows = 0;
+  #requestEnded = false;
+  readonly #body: Uint8Array[] = [];
+  readonly #answer: Uint8Array[] = [];
+  #heldBytes = 0;
+  #bodyBytes = 0;
+  #answerBytes = 0;
+  #incarnation = 0;
+  #captured = true;
+
+  constructor(route: MirrorRoute) {
+    this.#route = route;
+    this.#fields = {
+      rule: route.key,
+      shadows: 0,
+      answer: PrimaryAnswer.none,
+      status: 0,
+      stream: 0,
+      primaryLatencyMs: 0,
+      tappedMs: 0,
+    };
+  }
+
+  open(exchange: ObservedExchange, shadows: number, lane: Lane, laneIndex: number, nowMs: number): void {
+    this.#exchange = exchange;
+    this.#lane = lane;
+    this.#laneIndex = laneIndex;
+    this.#shadows = shadows;
+    this.#requestEnded = false;
+    this.#heldBytes = 0;
+    this.#bodyBytes = 0;
+    this.#answerBytes = 0;
+    this.#incarnation = lane.incarnation;
+    this.#captured = true;
+    const fields = this.#fields;
+    fields.status = 0;
+    fields.stream = 0;
+    fields.primaryLatencyMs = 0;
+    fields.tappedMs = nowMs;
+  }
+
+  onRequestBody(chunk: Uint8Array): void {
+    if (this.#shadows === 0) return;
+    this.#bodyBytes += chunk.length;
+    if (this.#bodyBytes > this.#route.mirror.maxBodyBytes) this.#skip('body_too_large');
+    else if (this.#hold(chunk.length)) this.#body.push(chunk);
+    else this.#drop('queue_full');
+  }
+
+  onRequestEnd(): void {
+    this.#requestEnded = true;
+    if (this.#shadows !== 0 && !this.#route.compares) this.#handOver(PrimaryAnswer.none);
+  }
+
+  onAnswerHead(status: number): void {
+    this.#fields.status = status;
+  }
+
+  onAnswerBody(chunk: Uint8Array): void {
+    if (this.#shadows === 0 || !this.#route.compares || !this.#captured) return;
+    if (this.#fields.stream === 0) {
+      if (this.#answerBytes + chunk.length <= INLINE_ANSWER_MAX && this.#hold(chunk.length)) {
+        this.#answerBytes += chunk.length;
+        this.#answer.push(chunk);
+        return;
+      }
+      this.#fields.stream = this.#route.nextStream();
+      for (const held of this.#answer) this.#sendAhead(held);
+      this.#release(this.#answerBytes);
+      this.#answerBytes = 0;
+      this.#answer.length = 0;
+    }
+    this.#sendAhead(chunk);
+  }
+
+  onAnswerEnd(latencyMs: number): void {
+    this.#fields.primaryLatencyMs = latencyMs;
+    if (!this.#captured) this.#end(PrimaryAnswer.notCaptured);
+    else this.#end(this.#fields.stream === 0 ? PrimaryAnswer.inline : PrimaryAnswer.streamed);
+  }
+
+  onAnswerFailed(): void {
+    this.#endWithoutAnswer(this.#fields.status === 0 ? PrimaryAnswer.failed : PrimaryAnswer.incomplete);
+  }
+
+  onClientGone(): void {
+    this.#endWithoutAnswer(PrimaryAnswer.incomplete);
+  }
+
+  onRefused(): void {
+    this.#requestEnded = false;
+    this.#endWithoutAnswer(PrimaryAnswer.failed);
+  }
+
+  #endWithoutAnswer(answer: PrimaryAnswer): void {
+    if (this.#fields.stream !== 0 && this.#captured) this.#forget();
+    this.#answer.length = 0;
+    this.#answerBytes = 0;
+    this.#end(answer);
+  }
+
+  #end(answer: PrimaryAnswer): void {
+    // Still set when the primary answered before the request was complete, or when the route compares.
+    if (this.#shadows !== 0) {
+      if (this.#requestEnded) this.#handOver(answer);
+      else this.#skip('incomplete');
+    }
+    this.#exchange = null;
+    this.#lane = null;
+    this.#route.releaseTap(this);
+  }
+
+  /** Writes the job into the outbox. */
+  #handOver(answer: PrimaryAnswer): void {
+    const lane = this.#lane!;
+    const head = toHeadText(this.#exchange!);
+    this.#release(this.#heldBytes);
+    const bytes = jobBytes(head, this.#bodyBytes, this.#answerBytes);
+    if (!this.#route.hasRoom(bytes)) {
+      this.#drop('queue_full');
+      return;
+    }
+    const refusal = this.#route.refusal(lane);
+    if (refusal !== null) {
+      this.#drop(refusal);
+      return;
+    }
+    const fields = this.#fields;
+    fields.answer = this.#route.compares ? answer : PrimaryAnswer.none;
+    fields.shadows = this.#shadows;
+    lane.writer.writeJob(fields, head, this.#body, this.#answer);
+    this.#route.onHanded(this.#laneIndex, this.#shadows, bytes);
+    lane.onRecord();
+    this.#clear();
+  }
+
+  /** Sends a piece of the primary's answer ahead of the job, or gives up comparing. */
+  #sendAhead(chunk: Uint8Array): void {
+    if (!this.#captured) return;
+    const lane = this.#lane!;
+    const bytes = chunkRecordBytes(chunk.length);
+    if (
+      lane.incarnation !== this.#incarnation ||
+      !this.#route.hasRoom(bytes) ||
+      this.#route.refusal(lane) !== null
+    ) {
+      this.#forget();
+      return;
+    }
+    lane.writer.writeChunk(this.#fields.rule, this.#fields.stream, chunk);
+    this.#route.onPushed(this.#laneIndex, bytes);
+    lane.onRecord();
+  }
+
+  #forget(): void {
+    this.#captured = false;
+    const lane = this.#lane!;
+    if (lane.incarnation !== this.#incarnation) return;
+    const bytes = lane.writer.writeForget(this.#fields.rule, this.#fields.stream);
+    this.#route.onPushed(this.#laneIndex, bytes);
+    lane.onRecord();
+  }
+
+  #skip(reason: SkipReason): void {
+    this.#route.count(ShadowCell[`skip_${reason}`], this.#shadows);
+    this.#clear();
+  }
+
+  #drop(reason: DropReason): void {
+    this.#route.count(ShadowCell[`drop_${reason}`], this.#shadows);
+    this.#clear();
+  }
+
+  /** The tap is through: what it held is let go, further calls do nothing. */
+  #clear(): void {
+    this.#shadows = 0;
+    this.#release(this.#heldBytes);
+    this.#body.length = 0;
+    this.#answer.length = 0;
+  }
+
+  #hold(bytes: number): boolean {
+    if (!this.#route.hold(bytes)) return false;
+    this.#heldBytes += bytes;
+    return true;
+  }
+
+  #release(bytes: number): void {
+    this.#route.hold(-bytes);
+    this.#heldBytes -= bytes;
+  }
+}
+
+function toHeadText(exchange: ObservedExchange): string {
+  let text = `${exchange.method} ${exchange.target}\r\n`;
+  const { headers } = exchange;
+  for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  return text;
+}

@@ -1,0 +1,64 @@
+// Routes for the tests of control/: complete models, in which a test says only what it is about.
+//
+// Data only. Nothing here listens or connects.
+
+import type { Limit, Mirror, Route, Shadow } from '../../src/core/model.ts';
+
+export interface SampleRoute {
+  readonly id: string;
+  readonly revision?: string;
+  /** Origins of the shadows; null for a route without mirror. */
+  readonly shadows?: readonly string[] | null;
+  readonly limit?: Limit | null;
+}
+
+export const SHADOW = 'http://shadow:9000';
+export const OTHER_SHADOW = 'http://other:9000';
+
+const TIMEOUTS = { connectMs: 1000, sendMs: 1000, readMs: 1000 };
+
+export function sampleRoute({ id, revision = '1', shadows = [SHADOW], limit = null }: SampleRoute): Route {
+  return {
+    id,
+    revision,
+    hosts: [],
+    path: `/${id}`,
+    pathPrefix: true,
+    methods: [],
+    priority: 0,
+    backends: [{ origin: 'http://primary:9000', authority: 'primary:9000', tls: null, weight: 1 }],
+    hostHeader: 'pass',
+    retries: 0,
+    timeouts: TIMEOUTS,
+    mirror: shadows === null ? null : sampleMirror(shadows, limit),
+  };
+}
+
+function sampleMirror(origins: readonly string[], limit: Limit | null): Mirror {
+  return {
+    enabled: true,
+    percentage: 100,
+    sampleByHeader: null,
+    shadows: origins.map(sampleShadow),
+    conditions: { methods: [], headers: [], pathRegex: null },
+    path: null,
+    pathConcatMode: 'replace',
+    timeouts: TIMEOUTS,
+    limit,
+    maxBodyBytes: 1024,
+    maxInFlight: 16,
+    maxQueuedBytes: 1024,
+    breaker: { failures: 5, openForMs: 1000 },
+    compare: { logMismatches: false },
+  };
+}
+
+function sampleShadow(origin: string): Shadow {
+  return {
+    origin,
+    authority: origin.replace(/^https?:\/\//, ''),
+    tls: null,
+    headers: { set: [], remove: [] },
+    hostHeader: 'pass',
+  };
+}

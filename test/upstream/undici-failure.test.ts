@@ -1,0 +1,369 @@
+// Every way in which an attempt can fail, with the exact reason and whether anything may have been sent.
+
+import assert from 'node:assert/strict';
+import { createServer } from 'node:net';
+import { after, before, test } from 'node:test';
+import type { UpstreamReason, UpstreamSettings } from '../../src/upstream/client.ts';
+import type { Behaviour } from '../kit/behaviour.ts';
+import { type Origin, openOrigin } from '../kit/origin.ts';
+import { createClient, run, Trace, toRequest, toUpload } from './trace.ts';
+
+let origin: Origin;
+
+before(async () => {
+  origin = await openOrigin();
+});
+
+after(() => origin.close());
+
+const brief = { connectMs: 20_000, sendMs: 20_000, readMs: 300 };
+const FULL = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+interface Row {
+  readonly name: string;
+  readonly behaviour: Behaviour;
+  readonly reason: UpstreamReason;
+  /** Events before the error; a list where the moment of a reset decides. */
+  readonly events: readonly string[];
+  readonly timeouts?: UpstreamSettings['timeouts'];
+}
+
+const rows: readonly Row[] = [
+  {
+    name: 'closes before answering',
+    behaviour: { cut: { at: 'start', how: 'close' } },
+    reason: 'reset',
+    events: ['start'],
+  },
+  {
+    name: 'resets before answering',
+    behaviour: { cut: { at: 'start', how: 'reset' } },
+    reason: 'reset',
+    events: ['start'],
+  },
+  {
+    name: 'closes within its header',
+    behaviour: { cut: { at: 'head', how: 'close' } },
+    reason: 'reset',
+    events: ['start'],
+  },
+  {
+    name: 'resets within its header',
+    behaviour: { cut: { at: 'head', how: 'reset' } },
+    reason: 'reset',
+    events: ['start'],
+  },
+  {
+    name: 'closes within a body with a length',
+    behaviour: { body: 100, cut: { at: 'body', how: 'close' } },
+    reason: 'reset',
+    events: ['start head body'],
+  },
+  {
+    name: 'resets within a body',
+    behaviour: { body: 100, cut: { at: 'body', how: 'reset' } },
+    reason: 'reset',
+    events: ['start', 'start head', 'start head body'],
+  },
+  {
+    name: 'closes within a chunked body',
+    behaviour: { body: 100, framing: 'chunked', cut: { at: 'body', how: 'close' } },
+    reason: 'reset',
+    events: ['start head body'],
+  },
+  {
+    name: 'sends a shorter body than it said and closes',
+    behaviour: { body: 'short', declaredBytes: 10, after: 'close' },
+    reason: 'reset',
+    events: ['start head body'],
+  },
+  {
+    name: 'sends a shorter body than it said, with connection: close',
+    behaviour: { body: 'short', declaredBytes: 10, fields: ['Connection: close'], after: 'close' },
+    reason: 'reset',
+    events: ['start head body'],
+  },
+  {
+    name: 'sends garbage',
+    behaviour: { raw: 'SSH-2.0-OpenSSH_9.2\r\n' },
+    reason: 'malformed',
+    events: ['start'],
+  },
+  {
+    name: 'sends a bad status',
+    behaviour: { raw: 'HTTP/1.1 20 OK\r\n\r\n' },
+    reason: 'malformed',
+    events: ['start'],
+  },
+  {
+    name: 'sends two lengths',
+    behaviour: { raw: 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab' },
+    reason: 'malformed',
+    events: ['start'],
+  },
+  {
+    name: 'sends a bad chunk size',
+    behaviour: { raw: 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n' },
+    reason: 'malformed',
+    events: ['start head'],
+  },
+  {
+    name: 'sends a field with a bare line feed in its name',
+    behaviour: { raw: 'HTTP/1.1 200 OK\r\nbad name: 1\r\n\r\n' },
+    reason: 'malformed',
+    events: ['start'],
+  },
+  {
+    name: 'sends a header over the bound',
+    behaviour: { fields: [`X-Large: ${'x'.repeat(70_000)}`] },
+    reason: 'malformed',
+    events: ['start'],
+  },
+  {
+    name: 'sends 101 unasked',
+    behaviour: { raw: 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n' },
+    reason: 'malformed',
+    events: ['start'],
+  },
+  {
+    name: 'sends 100 unasked',
+    behaviour: { interim: ['HTTP/1.1 100 Continue\r\n\r\n'] },
+    reason: 'malformed',
+    events: ['start'],
+  },
+  {
+    name: 'never answers',
+    behaviour: { hang: true },
+    reason: 'read_timeout',
+    events: ['start'],
+    timeouts: brief,
+  },
+  {
+    name: 'stops within its body',
+    behaviour: { raw: FULL.slice(0, -1) },
+    reason: 'read_timeout',
+    events: ['start head body'],
+    timeouts: brief,
+  },
+];
+
+for (const { name, behaviour, reason, events, timeouts } of rows) {
+  test(`an upstream that ${name} ends the attempt as ${reason}, sent`, async () => {
+    origin.behave(behaviour, '/row');
+    const client = createClient(origin.url, timeouts === undefined ? {} : { timeouts });
+    const trace = await run(client, { target: '/row' });
+    assert.equal(trace.failure?.reason, reason, trace.failure?.cause);
+    assert.equal(trace.failure?.sent, true);
+    assert.ok(events.includes(trace.events.slice(0, -1).join(' ')), trace.events.join(' '));
+    assert.deepEqual([trace.early, trace.late], [false, []]);
+    assert.equal(client.active, 0);
+    await assertUsable(client);
+    await client.close();
+  });
+}
+
+/** A client must go on after every failure. */
+async function assertUsable(client: ReturnType<typeof createClient>): Promise<void> {
+  const next = await run(client, { target: '/good' });
+  assert.deepEqual([next.status, next.failure], [200, null]);
+}
+
+test('a port without a listener refuses, unsent, and the client goes on when it comes back', async () => {
+  const flaky = await openOrigin();
+  const client = createClient(flaky.url, { connectionsMax: 1 });
+  await flaky.refuse();
+  for (let i = 0; i < 3; i += 1) {
+    const trace = await run(client);
+    assert.deepEqual(
+      [trace.failure?.reason, trace.failure?.sent, trace.events],
+      ['refused', false, ['error']],
+    );
+    assert.match(trace.failure?.cause ?? '', /ECONNREFUSED/);
+  }
+  await flaky.open();
+  await assertUsable(client);
+  await client.close();
+  await flaky.close();
+});
+
+test('a name that does not resolve refuses, unsent', async () => {
+  const client = createClient('http://umbra-test.invalid:80');
+  const trace = await run(client);
+  assert.deepEqual([trace.failure?.reason, trace.failure?.sent], ['refused', false]);
+  await client.close();
+});
+
+test('a connection that is not established in time is a connect_timeout, unsent and punctual', async () => {
+  // Accepts TCP and says nothing, so that the TLS handshake never ends.
+  const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+  await new Promise((resolve) => silent.once('listening', resolve));
+  const address = silent.address();
+  assert.ok(typeof address === 'object' && address !== null);
+  const client = createClient(`https://127.0.0.1:${address.port}`, {
+    timeouts: { connectMs: 150, sendMs: 20_000, readMs: 20_000 },
+  });
+  const begun = performance.now();
+  const trace = await run(client);
+  const tookMs = performance.now() - begun;
+  assert.deepEqual([trace.failure?.reason, trace.failure?.sent], ['connect_timeout', false]);
+  assert.ok(tookMs >= 149 && tookMs < 1_500, `${tookMs} ms`);
+  await client.close();
+  await new Promise((resolve) => silent.close(resolve));
+});
+
+const refusedByUndici = [
+  ['a hop-by-hop header', { headers: ['host', 'a', 'transfer-encoding', 'chunked'] }],
+  ['an expect header', { headers: ['host', 'a', 'expect', '100-continue'] }],
+  ['two hosts', { headers: ['host', 'a', 'host', 'b'] }],
+  ['a line break in a value', { headers: ['host', 'a', 'x', 'y\r\nz: 1'] }],
+  ['a bad target', { target: '/a b' }],
+  ['a bad method', { method: 'G T' }],
+  [
+    'a length that its body does not have',
+    { method: 'POST', headers: ['host', 'a', 'content-length', '5'], body: Buffer.from('abc') },
+  ],
+] as const;
+
+for (const [name, request] of refusedByUndici) {
+  test(`a request with ${name} fails as malformed, unsent, and costs no connection`, async () => {
+    const client = createClient(origin.url, { connectionsMax: 1 });
+    for (let i = 0; i < 5; i += 1) {
+      const trace = await run(client, {
+        ...request,
+        headers: [...('headers' in request ? request.headers : ['host', 'a'])],
+      });
+      assert.deepEqual([trace.failure?.reason, trace.failure?.sent], ['malformed', false]);
+      assert.deepEqual([trace.events, trace.early, trace.late], [['error'], false, []]);
+    }
+    await assertUsable(client);
+    await client.close();
+  });
+}
+
+test('a buffered body that the upstream does not read ends in read_timeout', async () => {
+  const stuck = await openOrigin({ behaviour: { reading: 'stop' } });
+  const client = createClient(stuck.url, { timeouts: brief });
+  const body = Buffer.alloc(32 * 1024 * 1024);
+  const trace = await run(client, { method: 'POST', body });
+  assert.deepEqual([trace.failure?.reason, trace.failure?.sent], ['read_timeout', true]);
+  await client.close();
+  await stuck.close();
+});
+
+test('a streamed body that the upstream does not read ends in send_timeout, and little of it was taken', async () => {
+  const stuck = await openOrigin({ behaviour: { reading: 'stop' } });
+  const client = createClient(stuck.url, { timeouts: { connectMs: 20_000, sendMs: 300, readMs: 20_000 } });
+  const chunk = Buffer.alloc(64 * 1024);
+  let written = 0;
+  const fill = (trace: Trace) => {
+    do written += chunk.length;
+    while (trace.attempt.write(chunk));
+  };
+  const trace = new Trace((event, self) => event === 'drain' && fill(self));
+  await trace.dispatch(client, toUpload(1024 ** 3)).done();
+  assert.deepEqual([trace.failure?.reason, trace.failure?.sent], ['send_timeout', true]);
+  // What the two kernels' socket buffers hold, and not more.
+  assert.ok(written < 32 * 1024 * 1024, `${written} bytes taken`);
+  await client.close();
+  await stuck.close();
+});
+
+test('a slow caller is not a send_timeout', async () => {
+  const client = createClient(origin.url, { timeouts: { connectMs: 20_000, sendMs: 60, readMs: 20_000 } });
+  const trace = new Trace().dispatch(client, toUpload(2));
+  await trace.until('drain');
+  trace.attempt.write(Buffer.from('a'));
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  trace.attempt.write(Buffer.from('b'));
+  trace.attempt.end();
+  await trace.done();
+  assert.deepEqual([trace.status, trace.failure], [200, null]);
+  await client.close();
+});
+
+test('no answer to a streamed request that was sent whole is a read_timeout', async () => {
+  origin.behave({ hang: true }, '/hang');
+  const client = createClient(origin.url, { timeouts: brief });
+  const trace = new Trace().dispatch(client, { ...toUpload(1), target: '/hang' });
+  trace.attempt.write(Buffer.from('a'));
+  trace.attempt.end();
+  await trace.done();
+  assert.deepEqual([trace.failure?.reason, trace.failure?.sent], ['read_timeout', true]);
+  await client.close();
+});
+
+for (const [name, chunks] of [
+  ['nothing', []],
+  ['less', ['abc']],
+  ['more', ['abc', 'defg']],
+] as const) {
+  test(`a streamed body of ${name} than its content-length ends as malformed, and no whole request arrives`, async () => {
+    const exact = await openOrigin();
+    const client = createClient(exact.url, { connectionsMax: 1 });
+    const trace = new Trace((event, self) => {
+      if (event !== 'drain') return;
+      for (const chunk of chunks) self.attempt.write(Buffer.from(chunk));
+      self.attempt.end();
+    }).dispatch(client, toUpload(5));
+    await trace.done();
+    assert.deepEqual([trace.failure?.reason, trace.late], ['malformed', []]);
+    assert.equal(exact.completed, 0);
+    await assertUsable(client);
+    await client.close();
+    await exact.close();
+  });
+}
+
+test('a streamed body that came whole while it waited for a connection is still checked and sent', async () => {
+  origin.behave({ body: 'echo' }, '/echo');
+  const client = createClient(origin.url, { connectionsMax: 1 });
+  const first = new Trace().dispatch(client, toRequest());
+  const second = new Trace().dispatch(client, { ...toUpload(5), target: '/echo' });
+  second.attempt.write(Buffer.from('hello'));
+  second.attempt.end();
+  await first.done();
+  await second.done();
+  assert.deepEqual([second.text, second.failure], ['hello', null]);
+  await client.close();
+});
+
+test('destroy() ends running, waiting and paused attempts as reset', async () => {
+  origin.behave({ hang: true }, '/hang');
+  origin.behave({ body: 'answer' }, '/paused');
+  const client = createClient(origin.url, { connectionsMax: 2 });
+  const paused = new Trace((event, self) => event === 'head' && self.attempt.pause());
+  paused.dispatch(client, toRequest({ target: '/paused' }));
+  const running = new Trace().dispatch(client, toRequest({ target: '/hang' }));
+  const waiting = new Trace().dispatch(client, toRequest());
+  await paused.until('head');
+  await running.until('start');
+  client.destroy();
+  client.destroy();
+  for (const [trace, sent] of [
+    [paused, true],
+    [running, true],
+    [waiting, false],
+  ] as const) {
+    await trace.done();
+    assert.deepEqual([trace.failure?.reason, trace.failure?.sent, trace.late], ['reset', sent, []]);
+  }
+  assert.equal(client.active, 0);
+  await client.close();
+  const late = await run(client);
+  assert.deepEqual([late.failure?.reason, late.failure?.sent], ['reset', false]);
+});
+
+test('close() lets running and waiting attempts end, takes no new ones, and closes every connection', async () => {
+  const quiet = await openOrigin({ behaviour: { delayMs: 50, body: 'late' } });
+  const client = createClient(quiet.url, { connectionsMax: 2 });
+  const traces = Array.from({ length: 5 }, () => new Trace().dispatch(client, toRequest()));
+  const closed = Promise.all([client.close(), client.close()]);
+  const refused = await run(client);
+  assert.deepEqual([refused.failure?.reason, refused.failure?.sent], ['reset', false]);
+  await closed;
+  for (const trace of traces) assert.deepEqual([trace.text, trace.failure], ['late', null]);
+  await quiet.waitForSockets(0);
+  assert.equal(quiet.connections, 2);
+  client.destroy();
+  await quiet.close();
+});
