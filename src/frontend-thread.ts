@@ -53,10 +53,10 @@ function start(data: FrontendData): void {
     report({ kind: 'applied', generation: order.generation });
   });
   try {
-    report({ kind: 'ready', ports: frontend.listen() });
+    frontend.listen();
+    report({ kind: 'ready' });
   } catch (error) {
     report({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
-    void drain(0);
   }
 }
 

@@ -46,24 +46,27 @@ async function run(file: string): Promise<void> {
       supervisor.addRefusedReload(error.problems.map(formatProblem));
     }
   };
-  let draining = false;
-  const drain = (signal: NodeJS.Signals): void => {
-    if (draining) process.exit(signal === 'SIGINT' ? 130 : 143);
-    draining = true;
+  const drain = (): void => {
+    // From here on a second one does what it does by default: it ends the process, at once and whatever runs.
+    process.removeAllListeners('SIGTERM');
+    process.removeAllListeners('SIGINT');
     void supervisor.drain().then(() => process.exit(0));
   };
   process.on('SIGHUP', () => void reload());
-  process.on('SIGTERM', drain);
-  process.on('SIGINT', drain);
+  process.once('SIGTERM', drain);
+  process.once('SIGINT', drain);
 }
 
 async function startGateway(file: string): Promise<Supervisor> {
   try {
-    const supervisor = new Supervisor({
+    const supervisor: Supervisor = new Supervisor({
       config: loadConfig(file, process.env),
       version: readVersion(),
       frontendFile: workerFile(import.meta.url, './frontend-thread'),
-      onFatal: (error) => fail(`a front-end thread is lost: ${error.stack ?? error.message}`),
+      onFatal: (error) => {
+        process.stderr.write(`umbra: a front-end thread is lost: ${error.stack ?? error.message}\n`);
+        void supervisor.drain().then(() => process.exit(1));
+      },
     });
     const { listeners, admin } = await supervisor.start();
     process.stdout.write(`umbra ready: ${listeners.join(' ')} admin ${admin}\n`);

@@ -32,8 +32,6 @@ export interface PhaseResult {
   readonly seconds: number;
 }
 
-export const CLIENT_READY = 'ready';
-
 interface Lane {
   readonly socket: Socket;
   readonly reader: AnswerReader;
@@ -183,15 +181,9 @@ class Client {
   }
 }
 
-function serve(options: ClientOptions): void {
-  const client = new Client(options);
-  process.on('message', async (phase: Phase) => {
-    const result = await client.run(phase);
-    process.send!(result);
-  });
-  process.once('disconnect', () => client.close());
-  process.send!(CLIENT_READY);
-}
-
-// Other files import the types; only as a process of its own does it work.
-if (import.meta.main) serve(JSON.parse(process.argv[2]!) as ClientOptions);
+const client = new Client(JSON.parse(process.argv[2]!) as ClientOptions);
+process.on('message', async (phase: Phase) => {
+  const result = await client.run(phase);
+  process.send!(result);
+});
+process.once('disconnect', () => client.close());

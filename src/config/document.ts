@@ -62,12 +62,17 @@ function compose(text: string, lines: LineCounter, report: Report): Document.Par
     report.add({
       path: [],
       rule: 'yaml',
-      message: `is not valid YAML: ${problem.message}`,
+      message: `is not valid YAML: ${toPlainMessage(problem.message)}`,
       position: toPosition(lines, problem.pos[0]),
     });
     isUsable &&= HARMLESS.has(problem.code);
   }
   return isUsable ? documents : null;
+}
+
+/** Without what the library quotes: a password that someone forgot to quote can look like a tag or an escape. */
+function toPlainMessage(message: string): string {
+  return message.replace(/: .*/s, '').replace(/(escape sequence) .*/s, '$1');
 }
 
 /** The library composes by recursion, so the depth is checked before it starts. */
@@ -109,7 +114,7 @@ function bindAliases(
       isWhole = false;
       const position = toPosition(lines, node.range?.[0] ?? 0);
       const message = 'is not valid YAML: no anchor of this name stands before the alias';
-      report.add({ path: [], rule: 'yaml', message, found: `*${node.source}`, position });
+      report.add({ path: [], rule: 'yaml', message, position });
     },
   });
   return isWhole ? targets : null;

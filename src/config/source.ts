@@ -31,7 +31,7 @@ export class Source implements Places {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #expanded = new Map<string, Scalar>();
   readonly #unresolved: Path[] = [];
-  readonly #pairs = new Map<YAMLMap, ReadonlyMap<string, Pair>>();
+  readonly #pairs = new Map<YAMLMap, Map<string, Pair>>();
   #targets: ReadonlyMap<Alias, Node> = new Map();
   #root: Node | null = null;
   #values = 0;
@@ -65,16 +65,16 @@ export class Source implements Places {
   }
 
   locate(path: Path, atKey: boolean): Position {
-    let node = this.#root;
-    let at = node?.range?.[0] ?? 0;
+    let parent = this.#root;
+    let at = parent?.range?.[0] ?? 0;
     for (const [depth, step] of path.entries()) {
-      const pair = isMap(node) ? this.#findPair(node, String(step)) : null;
-      const next = this.#resolve(isSeq(node) ? (node.items[Number(step)] as Node) : (pair?.value ?? null));
+      const pair = isMap(parent) ? this.#listPairs(parent).get(String(step)) : undefined;
+      const value = isSeq(parent) ? parent.items[Number(step)] : pair?.value;
       const key = pair?.key as Node | undefined;
-      if (next === null && key === undefined) break;
+      const node = value as Node | null | undefined;
       const isKeyWanted = atKey && depth === path.length - 1;
-      at = (isKeyWanted ? key?.range?.[0] : next?.range?.[0]) ?? key?.range?.[0] ?? at;
-      node = next;
+      at = (isKeyWanted ? key?.range?.[0] : node?.range?.[0]) ?? key?.range?.[0] ?? at;
+      parent = this.#resolve(node ?? null);
     }
     return toPosition(this.#lines, at);
   }
@@ -100,45 +100,24 @@ export class Source implements Places {
   }
 
   #toMapping(map: YAMLMap, path: Path, report: Report): Tree {
-    const values: Tree = Object.create(null);
-    const merged: Pair[] = [];
+    const own = new Set<string>();
     for (const pair of map.items) {
-      if (isMerge(pair)) {
-        merged.push(pair);
-        continue;
-      }
+      const position = toPosition(this.#lines, (pair.key as Node | null)?.range?.[0] ?? 0);
       const key = toKey(pair);
-      const keyPath = [...path, key];
-      if (key in values) {
-        const position = toPosition(this.#lines, (pair.key as Node | null)?.range?.[0] ?? 0);
-        const message = 'is given twice in the same mapping';
-        report.add({ path: keyPath, rule: 'duplicate', message, position });
-        continue;
-      }
-      values[key] = this.#toValue(pair.value as Node | null, keyPath, report);
-    }
-    for (const pair of merged) this.#merge(pair, values, path, report);
-    return values;
-  }
-
-  /** https://yaml.org/type/merge.html: own keys win, then the earlier source. */
-  #merge(pair: Pair, values: Tree, path: Path, report: Report): void {
-    for (const source of this.#listMerged(pair)) {
-      if (!isMap(source)) {
-        const position = toPosition(this.#lines, (pair.key as Node).range?.[0] ?? 0);
+      if (isMerge(pair)) {
+        if (this.#listMerged(pair).every((source) => isMap(source))) continue;
         report.add({ path, rule: 'yaml', message: 'can merge (<<) only mappings', position });
-        continue;
+      } else if (own.has(key)) {
+        const message = 'is given twice in the same mapping';
+        report.add({ path: [...path, key], rule: 'duplicate', message, position });
       }
-      this.#values++;
-      if (this.#values > VALUES_MAX || path.length > DEPTH_MAX) {
-        this.#values = VALUES_MAX + 1;
-        return;
-      }
-      const inherited = this.#toMapping(source, path, report);
-      for (const [key, value] of Object.entries(inherited)) {
-        if (!(key in values)) values[key] = value;
-      }
+      own.add(key);
     }
+    const values: Tree = Object.create(null);
+    for (const [key, pair] of this.#listPairs(map)) {
+      values[key] = this.#toValue(pair.value as Node | null, [...path, key], report);
+    }
+    return values;
   }
 
   #listMerged(pair: Pair): (Node | null)[] {
@@ -175,31 +154,21 @@ export class Source implements Places {
     return toPosition(this.#lines, found);
   }
 
-  /** `depth` ends the search in a mapping that merges itself. */
-  #findPair(map: YAMLMap, key: string, depth = 0): Pair | null {
-    const own = this.#indexPairs(map).get(key);
-    if (own !== undefined) return own;
-    if (depth === DEPTH_MAX) return null;
-    for (const pair of map.items.filter(isMerge)) {
-      for (const source of this.#listMerged(pair)) {
-        const inherited = isMap(source) ? this.#findPair(source, key, depth + 1) : null;
-        if (inherited !== null) return inherited;
-      }
-    }
-    return null;
-  }
-
-  /** A mapping's own pairs by key; of one that is given twice the first. */
-  #indexPairs(map: YAMLMap): ReadonlyMap<string, Pair> {
+  /** Own pairs, the first of a key that is given twice, then merged ones: https://yaml.org/type/merge.html. */
+  #listPairs(map: YAMLMap): ReadonlyMap<string, Pair> {
     const known = this.#pairs.get(map);
     if (known !== undefined) return known;
-    const pairs = new Map(
-      map.items
-        .filter((pair) => !isMerge(pair))
-        .toReversed()
-        .map((pair) => [toKey(pair), pair]),
-    );
+    const pairs = new Map<string, Pair>();
+    // Known from here on, so that a mapping that merges itself comes to an end.
     this.#pairs.set(map, pairs);
+    for (const pair of map.items) {
+      if (!isMerge(pair) && !pairs.has(toKey(pair))) pairs.set(toKey(pair), pair);
+    }
+    for (const source of map.items.filter(isMerge).flatMap((pair) => this.#listMerged(pair))) {
+      for (const [key, pair] of isMap(source) ? this.#listPairs(source) : []) {
+        if (!pairs.has(key)) pairs.set(key, pair);
+      }
+    }
     return pairs;
   }
 

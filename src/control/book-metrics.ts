@@ -1,4 +1,4 @@
-// The metrics that come out of the books: one definition each, with name, help, type and how it is read.
+// The metrics of routes and shadows: one definition each, with name, help, type and how it is read from the books.
 //
 // Only reads, and only when asked. Labels are route ids and origins from the configuration, and closed sets of
 // reasons; nothing that a client sends may become one.
@@ -7,13 +7,11 @@ import {
   BREAKER_STATES,
   DROP_REASONS,
   FAIL_REASONS,
-  LaneCell,
   type RouteBook,
   RouteCell,
   type ShadowBook,
   ShadowCell,
   SKIP_REASONS,
-  ThreadCell,
   UNCOMPARED_REASONS,
 } from '../core/book.ts';
 import type { Clock } from '../core/clock.ts';
@@ -60,15 +58,6 @@ const ROUTE_FAILURES = [
   'internal',
   'body_too_large',
 ] as const satisfies readonly (keyof typeof RouteCell)[];
-/** What the edge refuses before a route is known. */
-const EDGE_REFUSALS = [
-  'bad_request',
-  'not_found',
-  'target_too_long',
-  'headers_too_large',
-  'body_too_large',
-  'overload',
-] as const satisfies readonly (keyof typeof ThreadCell)[];
 const MISMATCH_KINDS = {
   any: ShadowCell.mismatched,
   status: ShadowCell.status_mismatched,
@@ -76,10 +65,14 @@ const MISMATCH_KINDS = {
   body: ShadowCell.body_mismatched,
 } as const;
 
-/** Everything that the ledger holds. `clock` is core/clock.ts's. */
+/** What the ledger holds of the current routes and their shadows. `clock` is core/clock.ts's. */
 export function defineBookMetrics(ledger: Ledger, clock: Clock): Definition[] {
   const readSeries = createSeries(ledger);
-  return [...defineThreads(ledger), ...defineRoutes(readSeries, clock), ...defineShadows(readSeries, clock)];
+  return [
+    ...defineRoutes(readSeries, clock),
+    ...defineShadowCounters(readSeries),
+    ...defineShadowGauges(readSeries, clock),
+  ];
 }
 
 export function counter(name: string, help: string, read: Definition['read']): Definition {
@@ -111,61 +104,18 @@ function createSeries(ledger: Ledger): () => Series {
   };
 }
 
-function defineThreads({ process }: Ledger): Definition[] {
-  const sum = (cell: number) => (emit: Emit) => emit(process.sumThreads(cell));
-  return [
-    gauge('umbra_connections', 'Open client connections.', sum(ThreadCell.connections)),
-    gauge('umbra_exchanges_in_flight', 'Exchanges that have begun and not ended.', sum(ThreadCell.exchanges)),
-    counter(
-      'umbra_edge_requests_total',
-      'Requests that front ends have read, refused ones included.',
-      sum(ThreadCell.requests),
-    ),
-    counter('umbra_refused_requests_total', 'Requests refused before a route took them.', (emit) => {
-      for (const reason of EDGE_REFUSALS) emit(process.sumThreads(ThreadCell[reason]), { reason });
-    }),
-    counter(
-      'umbra_refused_connections_total',
-      'Client connections closed at once: too many from one address.',
-      sum(ThreadCell.connections_refused),
-    ),
-    counter(
-      'umbra_retries_denied_total',
-      'Retries that were due but not made: too many at that moment.',
-      sum(ThreadCell.retries_denied),
-    ),
-    gauge('umbra_loop_delay_seconds', 'How late the event loop of a front-end thread runs.', (emit) => {
-      for (let thread = 0; thread < process.writers.frontends; thread++) {
-        const delayMs = process.threads[process.threadRow(thread) + ThreadCell.loop_delay_ms]!;
-        emit(delayMs / 1000, { thread: String(thread) });
-      }
-    }),
-    gauge('umbra_mirror_threads', 'Mirror threads that run.', sum(ThreadCell.mirror_threads)),
-    counter(
-      'umbra_mirror_threads_lost_total',
-      'Mirror threads that ended unasked and were replaced.',
-      sum(ThreadCell.mirror_threads_lost),
-    ),
-    gauge(
-      'umbra_mirror_queue_bytes',
-      'Bytes held for copies that are not sent yet.',
-      sum(ThreadCell.queued_bytes),
-    ),
-    gauge('umbra_mirror_waiting', 'Copies in mirror threads that wait for room at their shadow.', (emit) =>
-      emit(process.sumLanes(LaneCell.waiting)),
-    ),
-    counter('umbra_mirror_batches_total', 'Batches handed to mirror threads.', sum(ThreadCell.batches)),
-    counter('umbra_mirror_jobs_total', 'Jobs handed to mirror threads.', sum(ThreadCell.jobs)),
-  ];
+type ReadBook<Book> = (book: Book, emit: (value: number, labels?: Labels) => void) => void;
+
+function perBook<Book>(readList: () => readonly Labelled<Book>[], read: ReadBook<Book>): Definition['read'] {
+  return (emit) => {
+    for (const { labels: series, book } of readList()) {
+      read(book, (value, labels) => emit(value, series, labels));
+    }
+  };
 }
 
 function defineRoutes(readSeries: () => Series, clock: Clock): Definition[] {
-  const perRoute =
-    (read: (book: RouteBook, emit: (value: number, labels?: Labels) => void) => void) => (emit: Emit) => {
-      for (const { labels: series, book } of readSeries().routes) {
-        read(book, (value, labels) => emit(value, series, labels));
-      }
-    };
+  const perRoute = (read: ReadBook<RouteBook>) => perBook(() => readSeries().routes, read);
   return [
     counter(
       'umbra_route_requests_total',
@@ -199,13 +149,8 @@ function defineRoutes(readSeries: () => Series, clock: Clock): Definition[] {
   ];
 }
 
-function defineShadows(readSeries: () => Series, clock: Clock): Definition[] {
-  const perShadow =
-    (read: (book: ShadowBook, emit: (value: number, labels?: Labels) => void) => void) => (emit: Emit) => {
-      for (const { labels: series, book } of readSeries().shadows) {
-        read(book, (value, labels) => emit(value, series, labels));
-      }
-    };
+function defineShadowCounters(readSeries: () => Series): Definition[] {
+  const perShadow = (read: ReadBook<ShadowBook>) => perBook(() => readSeries().shadows, read);
   const cell = (index: number) => perShadow((book, emit) => emit(book.sum(index)));
   const reasons = <Reason extends string>(names: readonly Reason[], toCell: (reason: Reason) => number) =>
     perShadow((book, emit) => {
@@ -243,19 +188,6 @@ function defineShadows(readSeries: () => Series, clock: Clock): Definition[] {
       'Copies that got no answer, by reason.',
       reasons(FAIL_REASONS, (reason) => ShadowCell[`fail_${reason}`]),
     ),
-    gauge(
-      'umbra_mirror_in_flight',
-      'Copies on their way.',
-      perShadow((book, emit) => emit(book.inFlight())),
-    ),
-    gauge(
-      'umbra_mirror_breaker_state',
-      '1 for the state that the breaker is in, 0 for the others.',
-      perShadow((book, emit) => {
-        const current = readBreakerState(book);
-        for (const state of BREAKER_STATES) emit(state === current ? 1 : 0, { state });
-      }),
-    ),
     counter('umbra_mirror_compared_total', 'Answers that were compared.', cell(ShadowCell.compared)),
     counter(
       'umbra_mirror_mismatches_total',
@@ -273,6 +205,25 @@ function defineShadows(readSeries: () => Series, clock: Clock): Definition[] {
       'umbra_mirror_released_bytes_total',
       'Bytes of copies that mirror threads are through with; kept at the first shadow of a route.',
       cell(ShadowCell.released_bytes),
+    ),
+  ];
+}
+
+function defineShadowGauges(readSeries: () => Series, clock: Clock): Definition[] {
+  const perShadow = (read: ReadBook<ShadowBook>) => perBook(() => readSeries().shadows, read);
+  return [
+    gauge(
+      'umbra_mirror_in_flight',
+      'Copies on their way.',
+      perShadow((book, emit) => emit(book.inFlight())),
+    ),
+    gauge(
+      'umbra_mirror_breaker_state',
+      '1 for the state that the breaker is in, 0 for the others.',
+      perShadow((book, emit) => {
+        const current = readBreakerState(book);
+        for (const state of BREAKER_STATES) emit(state === current ? 1 : 0, { state });
+      }),
     ),
     gauge(
       'umbra_mirror_latency_seconds',

@@ -17,16 +17,14 @@ interface Waiting {
 
 export class FrontendHandle {
   readonly #worker: Worker;
-  readonly #hooks: FrontendHooks;
   #waiting: Waiting[] = [];
-  #onReady: ((ports: readonly number[]) => void) | null = null;
+  #onReady: (() => void) | null = null;
   #onFailed: ((error: Error) => void) | null = null;
   #draining = false;
-  #ended: Promise<void>;
+  readonly #ended: Promise<void>;
   #complete = true;
 
   constructor(file: string, data: FrontendData, hooks: FrontendHooks) {
-    this.#hooks = hooks;
     this.#worker = new Worker(file, { workerData: data, name: `umbra-front-${data.frontend}` });
     this.#worker.on('message', (report: Report) => this.#onReport(report));
     let lastError: Error | null = null;
@@ -44,8 +42,8 @@ export class FrontendHandle {
     });
   }
 
-  /** Ports in the order of the listeners, when it serves. Rejects when it cannot. */
-  ready(): Promise<readonly number[]> {
+  /** Resolves when it serves, rejects when it cannot. */
+  ready(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#onReady = resolve;
       this.#onFailed = reject;
@@ -72,7 +70,7 @@ export class FrontendHandle {
     switch (report.kind) {
       case 'ready':
         this.#onFailed = null;
-        this.#onReady?.(report.ports);
+        this.#onReady?.();
         break;
       case 'failed':
         this.#draining = true;

@@ -3,12 +3,16 @@
 // The only part that touches stdout while the gateway runs. Never waits for the reader of the log: what it does
 // not take in time is held up to a bound, then dropped and counted. Never lets a broken pipe end the process.
 
+import { EventEmitter, once } from 'node:events';
+import { write } from 'node:fs';
 import { BroadcastChannel, type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
 import type { LogEvent, LogFields, LogLevel } from '../core/log.ts';
 
 /** Bytes that may wait for stdout. */
 const WAITING_BYTES_MAX = 8 * 1024 * 1024;
+const STDOUT = 1;
+const RETRY_MS = 50;
 /** How long close() waits for stdout to take the rest. */
 const CLOSE_MS = 1000;
 
@@ -86,7 +90,8 @@ function isLogEvent(value: unknown): value is LogEvent {
     typeof level === 'string' &&
     LOG_LEVELS.includes(level) &&
     typeof message === 'string' &&
-    typeof fields === 'object'
+    typeof fields === 'object' &&
+    fields !== null
   );
 }
 
@@ -102,40 +107,69 @@ function drainChannel(channel: BroadcastChannel, logger: Logger): void {
   }
 }
 
+/**
+ * Writes to file descriptor 1 asynchronously: process.stdout writes to a pipe synchronously, so a pipe that nobody
+ * reads would stop the control thread, signals included; and pino's own destination, given up while it writes,
+ * never comes to rest (sonic-boom 4.2).
+ */
 function openStdout(): Sink {
+  let waiting: string[] = [];
+  let waitingBytes = 0;
   let lost = 0;
-  let broken = false;
-  // Asynchronous, because a pipe that nobody reads would stop the control thread, signals included.
-  // With minLength 0 flush() would not wait.
-  const stdout = destination({ dest: 1, sync: false, minLength: 1, maxLength: WAITING_BYTES_MAX });
-  stdout.on('drop', () => {
-    lost++;
-  });
-  stdout.on('error', () => {
-    broken = true;
-  });
+  let isWriting = false;
+  let isBroken = false;
+  const idle = new EventEmitter();
+
+  function writeNext(): void {
+    isWriting = waiting.length > 0 && !isBroken;
+    if (!isWriting) {
+      idle.emit('idle');
+      return;
+    }
+    const chunk = Buffer.from(waiting.join(''));
+    waiting = [];
+    writeFrom(chunk, 0);
+  }
+
+  function writeFrom(chunk: Buffer, offset: number): void {
+    write(STDOUT, chunk, offset, (error, written) => {
+      if (error?.code === 'EAGAIN') {
+        // Somebody who shares stdout has made it non-blocking.
+        setTimeout(writeFrom, RETRY_MS, chunk, offset);
+      } else if (error) {
+        isBroken = true;
+        writeNext();
+      } else if (offset + written < chunk.length) {
+        writeFrom(chunk, offset + written);
+      } else {
+        waitingBytes -= chunk.length;
+        writeNext();
+      }
+    });
+  }
+
   return {
     stream: {
       write(line) {
-        if (broken) lost++;
-        else stdout.write(line);
+        const bytes = Buffer.byteLength(line);
+        if (isBroken || waitingBytes + bytes > WAITING_BYTES_MAX) {
+          lost++;
+          return;
+        }
+        waitingBytes += bytes;
+        waiting.push(line);
+        if (!isWriting) writeNext();
       },
     },
     lost: () => lost,
-    flush: () =>
-      new Promise((resolve) => {
-        if (broken) return resolve();
-        const timer = setTimeout(() => {
-          // Else the exit of the process would wait for the reader again, and for ever.
-          broken = true;
-          stdout.destroy();
-          resolve();
-        }, CLOSE_MS);
-        stdout.flush(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      }),
+    async flush() {
+      if (!isWriting) return;
+      // Takes no more than this: an exit must not wait for a reader that does not read.
+      const given = AbortSignal.timeout(CLOSE_MS);
+      await once(idle, 'idle', { signal: given }).catch(() => {
+        isBroken = true;
+      });
+    },
   };
 }
 

@@ -7,7 +7,14 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { LaneCell, ThreadCell } from '../core/book.ts';
 import type { Clock } from '../core/clock.ts';
-import { counter, type Definition, defineBookMetrics, gauge, type Labels } from './book-metrics.ts';
+import {
+  counter,
+  type Definition,
+  defineBookMetrics,
+  type Emit,
+  gauge,
+  type Labels,
+} from './book-metrics.ts';
 import type { Ledger } from './ledger.ts';
 
 export interface ReloadStatus {
@@ -40,11 +47,24 @@ interface Sample {
 }
 
 const NO_LABELS: Labels = {};
+/** What the edge refuses before a route is known. */
+const EDGE_REFUSALS = [
+  'bad_request',
+  'not_found',
+  'target_too_long',
+  'headers_too_large',
+  'body_too_large',
+  'overload',
+] as const satisfies readonly (keyof typeof ThreadCell)[];
 
 export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
   const { ledger, clock } = options;
-  for (const definition of [...defineProcess(options), ...defineBookMetrics(ledger, clock)]) {
+  for (const definition of [
+    ...defineProcess(options),
+    ...defineThreads(ledger),
+    ...defineBookMetrics(ledger, clock),
+  ]) {
     registerDefinition(registry, definition);
   }
   let defaults: Registry | null = null;
@@ -111,5 +131,53 @@ function defineProcess({ ledger, version, readReload, readLogsLost }: MetricsOpt
             readLogsLost(),
         ),
     ),
+  ];
+}
+
+function defineThreads({ process }: Ledger): Definition[] {
+  const sum = (cell: number) => (emit: Emit) => emit(process.sumThreads(cell));
+  return [
+    gauge('umbra_connections', 'Open client connections.', sum(ThreadCell.connections)),
+    gauge('umbra_exchanges_in_flight', 'Exchanges that have begun and not ended.', sum(ThreadCell.exchanges)),
+    counter(
+      'umbra_edge_requests_total',
+      'Requests that front ends have read, refused ones included.',
+      sum(ThreadCell.requests),
+    ),
+    counter('umbra_refused_requests_total', 'Requests refused before a route took them.', (emit) => {
+      for (const reason of EDGE_REFUSALS) emit(process.sumThreads(ThreadCell[reason]), { reason });
+    }),
+    counter(
+      'umbra_refused_connections_total',
+      'Client connections closed at once: too many from one address.',
+      sum(ThreadCell.connections_refused),
+    ),
+    counter(
+      'umbra_retries_denied_total',
+      'Retries that were due but not made: too many at that moment.',
+      sum(ThreadCell.retries_denied),
+    ),
+    gauge('umbra_loop_delay_seconds', 'How late the event loop of a front-end thread runs.', (emit) => {
+      for (let thread = 0; thread < process.writers.frontends; thread++) {
+        const delayMs = process.threads[process.threadRow(thread) + ThreadCell.loop_delay_ms]!;
+        emit(delayMs / 1000, { thread: String(thread) });
+      }
+    }),
+    gauge('umbra_mirror_threads', 'Mirror threads that run.', sum(ThreadCell.mirror_threads)),
+    counter(
+      'umbra_mirror_threads_lost_total',
+      'Mirror threads that ended unasked and were replaced.',
+      sum(ThreadCell.mirror_threads_lost),
+    ),
+    gauge(
+      'umbra_mirror_queue_bytes',
+      'Bytes held for copies that are not sent yet.',
+      sum(ThreadCell.queued_bytes),
+    ),
+    gauge('umbra_mirror_waiting', 'Copies in mirror threads that wait for room at their shadow.', (emit) =>
+      emit(process.sumLanes(LaneCell.waiting)),
+    ),
+    counter('umbra_mirror_batches_total', 'Batches handed to mirror threads.', sum(ThreadCell.batches)),
+    counter('umbra_mirror_jobs_total', 'Jobs handed to mirror threads.', sum(ThreadCell.jobs)),
   ];
 }

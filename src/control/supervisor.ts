@@ -2,7 +2,7 @@
 //
 // Owns the order in which these happen and the config in force. Never on a request's path.
 
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { threadId } from 'node:worker_threads';
 import type { RouteEntry, Writers } from '../core/book.ts';
 import { createClock } from '../core/clock.ts';
@@ -74,18 +74,25 @@ export class Supervisor {
 
   /** Rejects with a message of one line when an address cannot be listened on; then nothing is left running. */
   async start(): Promise<Addresses> {
-    const { listeners, limits } = this.#config;
+    const { limits } = this.#config;
     // The listener reads it once, when its native part is loaded into the process.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(limits.headerBytes);
-    for (const listener of listeners) await probe(listener);
+    const listeners: Listener[] = [];
+    for (const listener of this.#config.listeners) listeners.push(await probe(listener));
     const entries = this.ledger.enter(this.#config.routes);
     let admin: AdminAddress;
     try {
       admin = await this.#admin.listen();
-      const bound = await this.#startFrontends(listeners, entries);
+      await Promise.all(
+        Array.from({ length: this.#writers.frontends }, (_, index) =>
+          this.#startFrontend(index, listeners, entries),
+        ),
+      );
       this.#isReady = true;
       return {
-        listeners: bound.map(({ host, port, tls }) => `${tls ? 'https' : 'http'}://${toHostText(host)}:${port}`),
+        listeners: listeners.map(
+          ({ host, port, tls }) => `${tls ? 'https' : 'http'}://${toHostText(host)}:${port}`,
+        ),
         admin: `http://${toHostText(admin.host)}:${admin.port}`,
       };
     } catch (error) {
@@ -94,22 +101,11 @@ export class Supervisor {
     }
   }
 
-  /** The first front end finds out the ports that the system chooses; the others share them. */
-  async #startFrontends(listeners: readonly Listener[], entries: readonly RouteEntry[]): Promise<readonly Listener[]> {
-    const ports = await this.#startFrontend(0, listeners, entries);
-    const bound = listeners.map((listener, index) => ({ ...listener, port: ports[index]! }));
-    const others = Array.from({ length: this.#writers.frontends - 1 }, (_, index) =>
-      this.#startFrontend(index + 1, bound, entries),
-    );
-    await Promise.all(others);
-    return bound;
-  }
-
   #startFrontend(
     frontend: number,
     listeners: readonly Listener[],
     entries: readonly RouteEntry[],
-  ): Promise<readonly number[]> {
+  ): Promise<void> {
     const data = {
       frontend,
       writers: this.#writers,
@@ -140,7 +136,9 @@ export class Supervisor {
       this.#config = { ...this.#config, routes, shutdownTimeoutMs };
       const entries = this.ledger.enter(routes);
       const generation = ++this.#generation;
-      await Promise.all(this.#frontends.map((handle) => handle.apply({ kind: 'routes', generation, entries })));
+      await Promise.all(
+        this.#frontends.map((handle) => handle.apply({ kind: 'routes', generation, entries })),
+      );
       this.#reload = { isSuccessful: true, succeededAtMs: Date.now() };
       this.logs.info('routes reloaded', { routes: routes.length, generation });
     });
@@ -170,7 +168,10 @@ export class Supervisor {
     const late = new Promise<boolean[]>((resolve) => {
       timer = setTimeout(() => resolve([false]), graceMs + DRAIN_MARGIN_MS);
     });
-    const ended = await Promise.race([Promise.all(this.#frontends.map((handle) => handle.drain(graceMs))), late]);
+    const ended = await Promise.race([
+      Promise.all(this.#frontends.map((handle) => handle.drain(graceMs))),
+      late,
+    ]);
     clearTimeout(timer);
     await this.#admin.close();
     return ended.every(Boolean);
@@ -187,17 +188,20 @@ const RESTART_NAMES = {
 
 /**
  * Front ends share their port among each other, and the system would let them share it with a foreign process that
- * does so too. Whether somebody is there is found out by asking for the port alone.
+ * does so too. Whether somebody is there is found out by asking for the port alone; port 0 becomes a free one.
  */
-function probe({ host, port }: Listener): Promise<void> {
-  if (port === 0) return Promise.resolve();
+function probe(listener: Listener): Promise<Listener> {
+  const { host, port } = listener;
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => {
       const reason = error.code === 'EADDRINUSE' ? 'the port is in use' : (error.code ?? error.message);
       reject(new Error(`cannot listen on ${toHostText(host)}:${port}: ${reason}`));
     });
-    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));
+    server.listen({ host, port, exclusive: true }, () => {
+      const bound = (server.address() as AddressInfo).port;
+      server.close(() => resolve({ ...listener, port: bound }));
+    });
   });
 }
 

@@ -22,8 +22,9 @@ export type Order =
 
 /** From a front end. */
 export type Report =
-  /** It serves; ports in the order of the listeners. */
-  | { readonly kind: 'ready'; readonly ports: readonly number[] }
+  /** It serves. */
+  | { readonly kind: 'ready' }
+  /** It cannot listen, and waits to be told to end. */
   | { readonly kind: 'failed'; readonly message: string }
   /** New exchanges begin on that generation of routes. */
   | { readonly kind: 'applied'; readonly generation: number }

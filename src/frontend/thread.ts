@@ -68,9 +68,7 @@ export class FrontendThread {
     this.clock = options.clock;
     this.ids = new RequestIds(options.frontend);
     this.#clients = new ClientPool(options.createClient);
-    this.#addresses = new ClientAddresses(options.limits.connectionsPerAddress, () =>
-      this.#listeners.map((listener) => listener.port),
-    );
+    this.#addresses = new ClientAddresses(options.limits.connectionsPerAddress, () => this.ports);
     const book = new ProcessBook(options.processBook, options.writers);
     this.#cells = book.threads;
     this.#row = book.threadRow(options.frontend);
@@ -80,8 +78,8 @@ export class FrontendThread {
     this.#tick.unref();
   }
 
-  /** Listens and returns the ports, in the order of the listeners. Throws when one cannot be opened. */
-  listen(): number[] {
+  /** Throws when one of the listeners cannot be opened. */
+  listen(): void {
     const shared = this.#options.writers.frontends > 1;
     for (const { host, port, tls } of this.#options.listeners) {
       this.#listeners.push(
@@ -96,6 +94,10 @@ export class FrontendThread {
         }),
       );
     }
+  }
+
+  /** The ports, in the order of the listeners. */
+  get ports(): number[] {
     return this.#listeners.map((listener) => listener.port);
   }
 
@@ -176,7 +178,9 @@ export class FrontendThread {
 
   /** A mirror thread failed: its copies are lost and counted, exchanges are not touched. */
   onMirrorDefect(error: unknown): void {
-    this.log('error', 'mirror thread failed', { cause: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    this.log('error', 'mirror thread failed', {
+      cause: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
   }
 
   release(exchange: Exchange): void {

@@ -51,8 +51,9 @@ export class ShadowAccount {
     return bytes;
   }
 
-  /** Whether every copy handed over has ended. */
+  /** Whether every copy handed over has ended, and every record's bytes are back. */
   isSettled(): boolean {
+    if (this.waitingBytes() !== 0) return false;
     for (let lane = 0; lane < this.#lanes.length; lane++) {
       const ended = this.#sum(lane, FAILS) + this.#cell(lane, ShadowCell.answered);
       if (this.#handed[lane] !== this.#decided(lane) || this.#cell(lane, ShadowCell.sent) !== ended)

@@ -12,7 +12,7 @@ import { type Head, parseHead, toCopyHeaders, toCopyTarget, toShadowHeaders } fr
 import { type Job, PrimaryAnswer } from './job.ts';
 
 /** A body that is sent at once may share the memory of its batch up to this size. */
-const SHARED_BATCH_BYTES_MAX = 256 * 1024;
+const SHARED_BATCH_BYTES_MAX = 64 * 1024;
 
 /** What an exchange needs to know of its rule. */
 export interface ExchangeRule {
@@ -38,6 +38,7 @@ export class MirroredExchange {
   /** Shared by all shadows without edits of their own. */
   #headers: string[] = [];
   #body: Uint8Array | null;
+  /** Copies that are neither sent nor dropped. */
   #undecided: number;
 
   /** `copies`: how many shadows the job names; at least one. */
@@ -53,11 +54,6 @@ export class MirroredExchange {
     this.#bytes = job.bytes;
     this.#body = job.body.length === 0 ? null : detach(job.body, SHARED_BATCH_BYTES_MAX);
     this.#undecided = copies;
-  }
-
-  /** Copies that are neither sent nor dropped. */
-  get undecided(): number {
-    return this.#undecided;
   }
 
   get requestId(): string | null {

@@ -4,6 +4,7 @@
 // Each pool has one thread, so that the records of one exchange meet in one place and a lost thread is known by
 // the lane that lost it.
 
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
@@ -50,8 +51,10 @@ export class Lane {
   #failing = false;
   #newRules: MirrorRule[] = [];
   #retiredRules: number[] = [];
-  /** Every rule in force, for a thread that takes the place of a lost one. */
+  /** Every rule that records may name, for a thread that takes the place of a lost one. */
   readonly #rules = new Map<number, MirrorRule>();
+  /** A failure shows in several places; it is told once. */
+  #toldDefect: unknown = null;
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -80,9 +83,8 @@ export class Lane {
     this.#newRules.push(rule);
   }
 
-  /** No record will name it any more. */
+  /** No record will name it any more, but those that wait here may. */
   retireRule(key: number): void {
-    this.#rules.delete(key);
     this.#retiredRules.push(key);
     // The thread closes connections that only this rule used: do not wait for the next copy.
     this.#armTimer();
@@ -106,8 +108,10 @@ export class Lane {
       // A thread that hangs is not waited for much longer than it was told.
       await Promise.race([answered, sleep(graceMs + STOP_MARGIN_MS, undefined, { ref: false })]);
     }
+    const exited = this.#thread === null ? null : once(this.#thread, 'exit');
     await this.#pool.destroy();
-    if (this.#thread !== null) this.#onExit(this.#thread);
+    await exited;
+    this.#lose();
   }
 
   #armTimer(): void {
@@ -133,7 +137,7 @@ export class Lane {
     this.#options.onBatch(this.#records);
     this.#records = 0;
     this.#newRules = [];
-    this.#retiredRules = [];
+    this.#dropRetired();
     this.#underWay++;
     const thread = this.#thread;
     this.#pool.run(batch, { transferList: [records] }).then(
@@ -152,8 +156,21 @@ export class Lane {
   #onFailed(thread: Worker | null, error: unknown): void {
     if (thread === null || thread !== this.#thread || this.#failing) return;
     this.#failing = true;
-    this.#options.onDefect(error);
+    this.#tell(error);
     void thread.terminate();
+  }
+
+  /** The thread is about to exit. Until it has, piscina would keep a batch for the thread that takes its place. */
+  #onThreadError(thread: Worker, error: unknown): void {
+    if (thread !== this.#thread) return;
+    this.#failing = true;
+    this.#tell(error);
+  }
+
+  #tell(error: unknown): void {
+    if (error === this.#toldDefect) return;
+    this.#toldDefect = error;
+    this.#options.onDefect(error);
   }
 
   #openPool(): Piscina {
@@ -171,35 +188,51 @@ export class Lane {
       workerHistogram: false,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MEGABYTES },
     });
-    // Piscina tells of a thread when it is ready, but not which; there is only one.
+    // Piscina tells of a thread, but not which; there is only one. A pool's first thread counts as ready at once.
     pool.on('workerCreate', () => this.#onCreate(pool));
-    pool.on('error', this.#options.onDefect);
+    pool.on('error', (error: unknown) => this.#tell(error));
     return pool;
   }
 
   #onCreate(pool: Piscina): void {
     const thread = pool.threads[0];
-    if (thread === undefined || thread === this.#thread) return;
-    if (this.#thread !== null) this.#onExit(this.#thread);
+    if (thread === undefined || thread === this.#thread || pool !== this.#pool) return;
+    if (this.#thread !== null) {
+      // It writes into the books until it has exited; they are put right before its successor begins.
+      this.#thread.once('exit', () => this.#onCreate(pool));
+      return;
+    }
     this.#thread = thread;
     this.#failing = false;
-    thread.once('exit', () => this.#onExit(thread));
+    thread.once('error', (error: unknown) => this.#onThreadError(thread, error));
+    thread.once('exit', (code) => this.#onExit(thread, code));
     this.#newRules = [...this.#rules.values()];
     this.#options.onReady();
     if (this.#records > 0) this.#armTimer();
   }
 
-  #onExit(thread: Worker): void {
+  #onExit(thread: Worker, code: number): void {
     if (thread !== this.#thread) return;
+    if (!this.#closed && !this.#failing) this.#tell(new Error(`mirror thread exited with code ${code}`));
+    this.#thread = null;
+    this.#lose();
+    if (!this.#closed) setTimeout(() => this.#reopenIfDead(), RESTART_MS).unref();
+  }
+
+  /** Gives up whatever the thread had, and what waits here as well: simpler to tell than half of it. */
+  #lose(): void {
     this.#thread = null;
     this.#incarnation++;
     this.#underWay = 0;
-    // What waits here is lost as well: simpler to tell than half of it.
     this.writer.take();
     this.#records = 0;
-    this.#retiredRules = [];
+    this.#dropRetired();
     this.#options.onLost();
-    if (!this.#closed) setTimeout(() => this.#reopenIfDead(), RESTART_MS).unref();
+  }
+
+  #dropRetired(): void {
+    for (const key of this.#retiredRules) this.#rules.delete(key);
+    this.#retiredRules = [];
   }
 
   /** Piscina gives up on a thread that failed before it was ready; the lane does not. */

@@ -58,7 +58,7 @@ export class Mirroring {
           workerData: { writers, frontend, lane, processBook, logChannel },
           clock: options.clock,
           onLost: () => this.#onLost(lane),
-          onReady: () => this.#add(ThreadCell.mirror_threads, 1),
+          onReady: () => this.#countThreads(),
           onBatch: (records) => {
             this.#add(ThreadCell.batches, 1);
             this.#add(ThreadCell.jobs, records);
@@ -110,7 +110,11 @@ export class Mirroring {
     if (account === undefined) {
       const { writers, frontend } = this.#options;
       const lanes = this.lanes.map((_, lane) => laneWriter(writers, frontend, lane));
-      account = new ShadowAccount(name, new ShadowBook(entry.memory.shadows[index]!, writerCount(writers)), lanes);
+      account = new ShadowAccount(
+        name,
+        new ShadowBook(entry.memory.shadows[index]!, writerCount(writers)),
+        lanes,
+      );
       this.#accounts.set(name, account);
     }
     account.users++;
@@ -133,10 +137,16 @@ export class Mirroring {
   }
 
   #onLost(lane: number): void {
-    this.#add(ThreadCell.mirror_threads, -1);
+    this.#countThreads();
     if (!this.#stopped) this.#add(ThreadCell.mirror_threads_lost, 1);
     const now = this.#options.clock();
     for (const account of this.#accounts.values()) account.settleLost(lane, now);
+  }
+
+  #countThreads(): void {
+    this.#cells[this.#row + ThreadCell.mirror_threads] = this.lanes.filter(
+      ({ thread }) => thread !== null,
+    ).length;
   }
 
   /** Names a stream of chunk records; 0 is none. */

@@ -85,20 +85,19 @@ export class ShadowLane implements AttemptOwner {
 
   /** Sends a copy, drops it, or lets it wait for room behind those that do already. */
   offer(exchange: MirroredExchange, nowMs: number): void {
-    if (this.#waiting.size === 0) {
-      if (this.#takeRoom()) {
-        this.#admit(exchange, nowMs);
-        return;
-      }
-      if (isBreakerOpen(this.#book, nowMs) || exchange.waitUntilMs <= nowMs) {
-        this.#drop(exchange, isBreakerOpen(this.#book, nowMs) ? 'breaker_open' : 'queue_full');
-        return;
-      }
+    if (isBreakerOpen(this.#book, nowMs)) {
+      this.#drop(exchange, 'breaker_open');
+    } else if (this.#waiting.size === 0 && this.#takeRoom()) {
+      this.#admit(exchange, nowMs);
+    } else if (exchange.waitUntilMs <= nowMs) {
+      this.#drop(exchange, 'queue_full');
+    } else {
+      exchange.keep();
+      this.#waiting.push(exchange);
+      this.#host.onWait(this, 1);
+      // Not only at the next tick: another thread may have left room since the first one began to wait.
+      if (this.#waiting.size > 1) this.retry(nowMs);
     }
-    exchange.keep();
-    this.#waiting.push(exchange);
-    this.#host.onWait(this, 1);
-    if (this.#waiting.size > 1) this.retry(nowMs);
   }
 
   /** Tries the waiting copies in their order: for when room may have come, the breaker opened, or time passed. */

@@ -27,7 +27,10 @@ export class Tap implements ExchangeObserver {
   #bodyBytes = 0;
   #answerBytes = 0;
   #incarnation = 0;
+  /** Whether the answer could be kept or sent ahead so far. */
   #captured = true;
+  /** Whether the mirror thread has pieces of an answer that neither a job nor a forget record has closed. */
+  #isStreamOpen = false;
 
   constructor(route: MirrorRoute) {
     this.#route = route;
@@ -53,6 +56,7 @@ export class Tap implements ExchangeObserver {
     this.#answerBytes = 0;
     this.#incarnation = lane.incarnation;
     this.#captured = true;
+    this.#isStreamOpen = false;
     const fields = this.#fields;
     fields.status = 0;
     fields.stream = 0;
@@ -86,8 +90,8 @@ export class Tap implements ExchangeObserver {
         return;
       }
       this.#fields.stream = this.#route.nextStream();
-      for (const held of this.#answer) this.#sendAhead(held);
       this.#release(this.#answerBytes);
+      for (const held of this.#answer) this.#sendAhead(held);
       this.#answerBytes = 0;
       this.#answer.length = 0;
     }
@@ -114,7 +118,7 @@ export class Tap implements ExchangeObserver {
   }
 
   #endWithoutAnswer(answer: PrimaryAnswer): void {
-    if (this.#fields.stream !== 0 && this.#captured) this.#forget();
+    this.#forget();
     this.#answer.length = 0;
     this.#answerBytes = 0;
     this.#end(answer);
@@ -123,7 +127,7 @@ export class Tap implements ExchangeObserver {
   #end(answer: PrimaryAnswer): void {
     // Still set when the primary answered before the request was complete, or when the route compares.
     if (this.#shadows !== 0) {
-      if (this.#requestEnded) this.#handOver(answer);
+      if (this.#requestEnded || this.#bodyBytes === this.#exchange!.contentLength) this.#handOver(answer);
       else this.#skip('incomplete');
     }
     this.#exchange = null;
@@ -150,6 +154,7 @@ export class Tap implements ExchangeObserver {
     fields.answer = this.#route.compares ? answer : PrimaryAnswer.none;
     fields.shadows = this.#shadows;
     lane.writer.writeJob(fields, head, this.#body, this.#answer);
+    if (answer === PrimaryAnswer.streamed) this.#isStreamOpen = false;
     this.#route.onHanded(this.#laneIndex, this.#shadows, bytes);
     lane.onRecord();
     this.#clear();
@@ -165,16 +170,20 @@ export class Tap implements ExchangeObserver {
       !this.#route.hasRoom(bytes) ||
       this.#route.refusal(lane) !== null
     ) {
+      this.#captured = false;
       this.#forget();
       return;
     }
+    this.#isStreamOpen = true;
     lane.writer.writeChunk(this.#fields.rule, this.#fields.stream, chunk);
     this.#route.onPushed(this.#laneIndex, bytes);
     lane.onRecord();
   }
 
+  /** Tells the mirror thread that no job will close the stream, if there is one. */
   #forget(): void {
-    this.#captured = false;
+    if (!this.#isStreamOpen) return;
+    this.#isStreamOpen = false;
     const lane = this.#lane!;
     if (lane.incarnation !== this.#incarnation) return;
     const bytes = lane.writer.writeForget(this.#fields.rule, this.#fields.stream);
@@ -195,6 +204,7 @@ export class Tap implements ExchangeObserver {
   /** The tap is through: what it held is let go, further calls do nothing. */
   #clear(): void {
     this.#shadows = 0;
+    this.#forget();
     this.#release(this.#heldBytes);
     this.#body.length = 0;
     this.#answer.length = 0;

@@ -238,7 +238,7 @@ export class Attempt implements UpstreamAttempt, Dispatcher.DispatchHandler, Dis
     // Null (not undefined) means that it was thrown by dispatch(), not told by a connection.
     const broken = controller === null && !isRequestFault(error);
     if (!this.done) {
-      this.fail(toUpstreamFailure(error, this.phase >= PHASE_STARTED));
+      this.fail(toUpstreamFailure(error, this.phase >= PHASE_STARTED, this.phase >= PHASE_ANSWERED));
       this.owner.postpone(this);
     }
     this.over(broken);

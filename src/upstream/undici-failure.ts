@@ -2,12 +2,14 @@
 //
 // Never claims that nothing was sent unless undici had not begun to write the request.
 
+import { errors } from 'undici';
 import type { UpstreamFailure, UpstreamReason } from './client.ts';
 
-export function toUpstreamFailure(error: unknown, started: boolean): UpstreamFailure {
+/** `started`: undici had begun to write the request. `answered`: the final response's head had come. */
+export function toUpstreamFailure(error: unknown, started: boolean, answered: boolean): UpstreamFailure {
   const code = toCode(error);
   const message = error instanceof Error ? error.message : String(error);
-  const reason = started ? toReasonAfterStart(code, message) : toReasonBeforeStart(code);
+  const reason = started ? toReasonAfterStart(error, code, message, answered) : toReasonBeforeStart(code);
   return { reason, sent: started, cause: code === '' ? message : `${code}: ${message}` };
 }
 
@@ -44,7 +46,16 @@ function toReasonBeforeStart(code: string): UpstreamReason {
   }
 }
 
-function toReasonAfterStart(code: string, message: string): UpstreamReason {
+function toReasonAfterStart(
+  error: unknown,
+  code: string,
+  message: string,
+  answered: boolean,
+): UpstreamReason {
+  // The code of a parser error is not set (undici 8.12); its message ends with llhttp's own words.
+  if (error instanceof errors.HTTPParserError) {
+    return message.endsWith('(Invalid EOF state)') ? 'reset' : 'malformed';
+  }
   switch (code) {
     case 'UND_ERR_HEADERS_TIMEOUT':
     case 'UND_ERR_BODY_TIMEOUT':
@@ -54,15 +65,14 @@ function toReasonAfterStart(code: string, message: string): UpstreamReason {
     case 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH':
     case 'UND_ERR_INVALID_ARG':
       return 'malformed';
-    // The upstream closed before the answer was whole, whatever framed it. undici has three errors for that,
-    // depending on `connection: close` and on the framing.
+    // Within a body it means that the upstream closed too soon, which is the same whatever framed the body (the
+    // other framings end in UND_ERR_SOCKET or an EOF error). Within the header it hides the parser's error.
     case 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH':
-    case 'HPE_INVALID_EOF_STATE':
-      return 'reset';
+      return answered ? 'reset' : 'malformed';
     // undici ends a connection that sends 100 or 101 unasked with this code and one of these messages.
     case 'UND_ERR_SOCKET':
       return message === 'bad response' || message === 'bad upgrade' ? 'malformed' : 'reset';
     default:
-      return code.startsWith('HPE_') ? 'malformed' : 'reset';
+      return 'reset';
   }
 }

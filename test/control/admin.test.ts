@@ -201,7 +201,6 @@ test('on loopback a foreign Host is refused, unless it brings the key', async (t
     'evil.example:9180',
     '127.0.0.1.evil.example',
     'localhost.evil.example',
-    '',
   ]) {
     assertError(await ask('/mirrors', { headers: { host } }), 421, /Host/);
     assert.equal((await ask('/livez', { headers: { host } })).status, 200, host);
@@ -266,7 +265,12 @@ test('bytes that are not HTTP, and headers past the bound, end their own connect
 });
 
 test('idle, half-sent and waiting connections do not hold up the end', async (t) => {
-  const { admin, port } = await open(t, { render: () => new Promise(() => {}) });
+  const asked = Promise.withResolvers<void>();
+  const render = () => {
+    asked.resolve();
+    return new Promise<string>(() => {});
+  };
+  const { admin, port } = await open(t, { render });
   const agent = new Agent({ keepAlive: true });
   t.after(() => agent.destroy());
   const [answer] = (await once(get({ host: '127.0.0.1', port, path: '/livez', agent }), 'response')) as [
@@ -274,17 +278,20 @@ test('idle, half-sent and waiting connections do not hold up the end', async (t)
   ];
   answer.resume();
   await once(answer, 'end');
-  const half = connect(port, '127.0.0.1');
-  half.on('error', () => {});
-  half.write('GET /livez HTTP/1.1\r\nHost: local');
-  const waiting = connect(port, '127.0.0.1');
-  waiting.on('error', () => {});
-  waiting.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n');
-  const ended = Promise.all([once(half, 'close'), once(waiting, 'close')]);
+  // Connections are accepted in their order, so once the second one's request is in hand both are.
+  const ends = ['GET /livez HTTP/1.1\r\nHost: local', 'GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'].map(
+    (bytes) => {
+      const socket = connect(port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write(bytes);
+      return new Promise((resolve) => socket.once('close', resolve));
+    },
+  );
+  await asked.promise;
   const begun = performance.now();
   await admin.close();
   assert.ok(performance.now() - begun < 3000);
-  await ended;
+  await Promise.all(ends);
   await admin.close();
   const refused = connect(port, '127.0.0.1');
   const [error] = (await once(refused, 'error')) as [NodeJS.ErrnoException];

@@ -147,7 +147,7 @@ test('docs/metrics.md and the exposition name the same metrics, types and labels
   }
   const documented = new Map<string, string>();
   const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
-  for (const [, name, type, labels] of page.matchAll(/^\| `([a-z_]+)` \| (\w+) \| ([^|]*) \| [^|]+ \|$/gm)) {
+  for (const [, name, type, labels] of page.matchAll(/^\| `([a-z_]+)` \| (\w+) \|([^|]*)\| [^|]+ \|$/gm)) {
     const names = labels!
       .replaceAll('`', '')
       .split(',')

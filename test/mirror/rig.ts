@@ -87,7 +87,7 @@ export function toMirror(shadows: readonly Shadow[], edits: Partial<Mirror> = {}
   };
 }
 
-function toRoute(id: string, mirror: Mirror): Route {
+export function toRoute(id: string, mirror: Mirror): Route {
   return {
     id,
     revision: '1',
@@ -167,7 +167,9 @@ export class Rig {
   /** A rule with memory of its own, or with that of another rule, as after a reload. */
   rule(mirror: Mirror, id = 'route', memoryOf: RigRule | null = null): RigRule {
     const writers = writerCount(this.#writers);
-    const shadows = memoryOf?.entry.memory.shadows ?? mirror.shadows.map(() => ShadowBook.allocate(writers));
+    const shadows = mirror.shadows.map(
+      (_shadow, index) => memoryOf?.entry.memory.shadows[index] ?? ShadowBook.allocate(writers),
+    );
     const entry: RouteEntry = {
       route: toRoute(id, mirror),
       memory: {

@@ -16,6 +16,8 @@ async function listen(server: Server, port: number): Promise<string> {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', resolve);
   });
+  // A test that fails before it closes its shadows ends all the same.
+  server.unref();
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 

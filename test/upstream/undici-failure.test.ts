@@ -84,6 +84,17 @@ const rows: readonly Row[] = [
     events: ['start head body'],
   },
   {
+    name: 'closes within a chunked body, with connection: close',
+    behaviour: {
+      body: 100,
+      framing: 'chunked',
+      fields: ['Connection: close'],
+      cut: { at: 'body', how: 'close' },
+    },
+    reason: 'reset',
+    events: ['start head body'],
+  },
+  {
     name: 'sends garbage',
     behaviour: { raw: 'SSH-2.0-OpenSSH_9.2\r\n' },
     reason: 'malformed',
@@ -195,7 +206,10 @@ test('a name that does not resolve refuses, unsent', async () => {
 
 test('a connection that is not established in time is a connect_timeout, unsent and punctual', async () => {
   // Accepts TCP and says nothing, so that the TLS handshake never ends.
-  const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0, '127.0.0.1');
+  const silent = createServer((socket) => socket.on('error', () => undefined).resume()).listen(
+    0,
+    '127.0.0.1',
+  );
   await new Promise((resolve) => silent.once('listening', resolve));
   const address = silent.address();
   assert.ok(typeof address === 'object' && address !== null);

@@ -1,0 +1,74 @@
+// Counts a thread's instructions with valgrind's callgrind, where the processor's own counters cannot be used.
+//
+// User mode only, and in slow motion: the gateway runs some forty times slower and one thread at a time. Counts
+// repeat within a few percent whatever else the machine does, and agree with perf's for the same program. Warm-up
+// runs with counting off, so only the steady state is counted.
+
+import { execFile, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Gateway, Launcher } from './gateway.ts';
+import type { CounterSession, InstructionCounter } from './instructions.ts';
+import { readThreads } from './threads.ts';
+
+const OUT_NAME = 'callgrind';
+const COMMAND_LIMIT_MS = 20_000;
+/** The front end is the only thread that runs the listener's native code. */
+const FRONTEND_CODE = /^c?ob=.*uws/m;
+
+const run = promisify(execFile);
+
+const LAUNCHER: Launcher = {
+  toCommand: (folder) => [
+    'valgrind',
+    '--tool=callgrind',
+    '--separate-threads=yes',
+    '--instr-atstart=no',
+    // V8 rewrites code that it has made before; without this valgrind would go on running the old one.
+    '--smc-check=all-non-file',
+    `--callgrind-out-file=${join(folder, OUT_NAME)}`,
+  ],
+  readyLimitMs: 120_000,
+  isSlowed: true,
+};
+
+export function createCallgrindCounter(): InstructionCounter | null {
+  if (spawnSync('valgrind', ['--version']).status !== 0) return null;
+  return {
+    method: 'valgrind --tool=callgrind, user mode only, in slow motion',
+    launcher: LAUNCHER,
+    open: openSession,
+  };
+}
+
+async function openSession(gateway: Gateway, tid: number): Promise<CounterSession> {
+  // Valgrind numbers threads from 1 as they start; none of the gateway's has ended by now.
+  const number = readThreads(gateway.pid).findIndex((thread) => thread.tid === tid) + 1;
+  const suffix = `-${String(number).padStart(2, '0')}`;
+  await tell(gateway, 'instrumentation', 'on');
+  return {
+    async count(work) {
+      await tell(gateway, 'zero');
+      await work();
+      await tell(gateway, 'dump');
+      return takeCount(gateway.folder, suffix);
+    },
+  };
+}
+
+async function tell(gateway: Gateway, ...command: readonly string[]): Promise<void> {
+  await run('vgdb', [`--pid=${gateway.pid}`, ...command], { timeout: COMMAND_LIMIT_MS });
+}
+
+/** Reads the thread's count from the dump and removes all of it. */
+function takeCount(folder: string, suffix: string): number {
+  const dumps = readdirSync(folder).filter((name) => name.startsWith(`${OUT_NAME}.`));
+  const name = dumps.find((dump) => dump.endsWith(suffix));
+  if (name === undefined)
+    throw new Error(`callgrind wrote nothing for the front-end thread: ${dumps.join(' ')}`);
+  const text = readFileSync(join(folder, name), 'latin1');
+  for (const dump of dumps) rmSync(join(folder, dump));
+  if (!FRONTEND_CODE.test(text)) throw new Error(`${name} is not the front-end thread's`);
+  return Number(/^totals: (\d+)/m.exec(text)?.[1]);
+}

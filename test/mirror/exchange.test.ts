@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ExchangeRule, MirroredExchange } from '../../src/mirror/exchange.ts';
+import { BatchWriter, type Job, PrimaryAnswer, readBatch } from '../../src/mirror/job.ts';
+import { toMirror, toRoute, toShadow } from './rig.ts';
+
+const SHADOW = toShadow('http://s:80');
+const MIRROR = toMirror([SHADOW], { timeouts: { connectMs: 1, sendMs: 1, readMs: 500 } });
+
+function createRule(mirror = MIRROR): ExchangeRule {
+  return { route: toRoute('api', mirror), mirror, releasedCells: new Float64Array(2), releasedAt: 1 };
+}
+
+/** The first job of a batch in which a job with a long body follows. */
+function readJob(bodyBytes: number, neighbourBytes: number, answer: PrimaryAnswer = PrimaryAnswer.none): Job {
+  const writer = new BatchWriter();
+  const fields = {
+    rule: 1,
+    shadows: 1,
+    answer,
+    status: 200,
+    stream: 0,
+    primaryLatencyMs: 70,
+    tappedMs: 1000,
+  };
+  writer.writeJob(fields, 'GET /\r\nhost: h\r\nx-request-id: 7\r\n', [Buffer.alloc(bodyBytes, 'x')], []);
+  writer.writeJob(fields, 'GET /\r\nhost: h\r\n', [Buffer.alloc(neighbourBytes)], []);
+  const jobs: Job[] = [];
+  readBatch(writer.take(), { onJob: (job) => jobs.push(job), onChunk: () => {}, onForget: () => {} });
+  return jobs[0]!;
+}
+
+function bodyOf(exchange: MirroredExchange): Uint8Array | null {
+  return exchange.toRequest(SHADOW).body;
+}
+
+test('a copy that waits keeps its own bytes in memory and not those of its batch', () => {
+  const exchange = new MirroredExchange(createRule(), readJob(100, 50_000), 1);
+  assert.ok(bodyOf(exchange)!.buffer.byteLength > 50_000);
+  exchange.keep();
+  assert.equal(bodyOf(exchange)!.buffer.byteLength, 100);
+  assert.equal(Buffer.from(bodyOf(exchange)!).toString(), 'x'.repeat(100));
+});
+
+test('a short body in a long batch has memory of its own from the start, a long one is not copied', () => {
+  const short = new MirroredExchange(createRule(), readJob(100, 300_000), 1);
+  assert.equal(bodyOf(short)!.buffer.byteLength, 100);
+  const long = new MirroredExchange(createRule(), readJob(300_000, 100), 1);
+  long.keep();
+  assert.ok(bodyOf(long)!.buffer.byteLength > 300_000);
+});
+
+test('bytes are released by the last decision and only once', () => {
+  const rule = createRule();
+  const job = readJob(10, 10);
+  const exchange = new MirroredExchange(rule, job, 3);
+  exchange.decide();
+  exchange.decide();
+  assert.deepEqual([...rule.releasedCells], [0, 0]);
+  exchange.decide();
+  assert.deepEqual([...rule.releasedCells], [0, job.bytes]);
+  assert.equal(exchange.requestId, '7');
+});
+
+test('a copy waits from when its job set out: after the primary’s answer where the route compares', () => {
+  assert.equal(new MirroredExchange(createRule(), readJob(1, 1), 1).waitUntilMs, 1500);
+  const comparing = createRule(toMirror([SHADOW], { ...MIRROR, compare: { logMismatches: false } }));
+  const exchange = new MirroredExchange(comparing, readJob(1, 1, PrimaryAnswer.inline), 1);
+  assert.deepEqual([exchange.waitUntilMs, exchange.isHashed], [1570, true]);
+  const failed = new MirroredExchange(comparing, readJob(1, 1, PrimaryAnswer.failed), 1);
+  assert.equal(failed.isHashed, false);
+});
