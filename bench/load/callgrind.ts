@@ -27,6 +27,8 @@ const LAUNCHER: Launcher = {
     '--instr-atstart=no',
     // V8 rewrites code that it has made before; without this valgrind would go on running the old one.
     '--smc-check=all-non-file',
+    // Threads take turns; otherwise the nice ones get hardly any.
+    '--fair-sched=yes',
     `--callgrind-out-file=${join(folder, OUT_NAME)}`,
   ],
   readyLimitMs: 120_000,

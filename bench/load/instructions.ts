@@ -26,6 +26,7 @@ export interface CounterSession {
 export interface InstructionSettings {
   readonly warmupRequests: number;
   readonly segments: number;
+  /** A multiple of BURST_REQUESTS. */
   readonly segmentRequests: number;
   /** Closed loop; each number of connections is measured by itself, since batches grow with them. */
   readonly connections: readonly number[];
@@ -42,6 +43,11 @@ export interface InstructionRow {
   readonly copiesShare: number;
 }
 
+/**
+ * Load comes in bursts with a rest after each, in which the mirror thread catches up: on few cores, and in slow
+ * motion, it would otherwise fall behind until copies are dropped, and a dropped copy costs the front end less.
+ */
+export const BURST_REQUESTS = 250;
 const PHASE_LIMIT_MS = 120_000;
 const QUIET_LIMIT_MS = 10_000;
 
@@ -60,7 +66,13 @@ export async function measureInstructions(
   const pair = await site.startPair(variant, counter.launcher);
   const { gateway } = pair;
   const before = readThreads(gateway.pid);
-  await load(pair, settings.warmupRequests, settings.connections[0]!);
+  const warmup = {
+    requests: settings.warmupRequests,
+    connections: settings.connections[0]!,
+    ratePerSecond: 0,
+  };
+  await pair.client.run(warmup, PHASE_LIMIT_MS);
+  await gateway.untilQuiet(QUIET_LIMIT_MS);
   const session = await counter.open(gateway, findFrontend(before, readThreads(gateway.pid)).tid);
   const rows: InstructionRow[] = [];
   for (const connections of settings.connections) {
@@ -98,6 +110,9 @@ async function measureRow(
   };
 }
 
-async function load({ client }: Pair, requests: number, connections: number): Promise<void> {
-  await client.run({ requests, connections, ratePerSecond: 0 }, PHASE_LIMIT_MS);
+async function load({ client, gateway }: Pair, requests: number, connections: number): Promise<void> {
+  for (let left = requests; left > 0; left -= BURST_REQUESTS) {
+    await client.run({ requests: BURST_REQUESTS, connections, ratePerSecond: 0 }, PHASE_LIMIT_MS);
+    await gateway.untilQuiet(QUIET_LIMIT_MS);
+  }
 }

@@ -48,7 +48,7 @@ export interface ConfigPorts {
 export interface ConfigOptions {
   readonly ports: ConfigPorts;
   readonly adminKey: string;
-  /** For a gateway in slow motion, whose loop is always late: copies must not go first. */
+  /** For a gateway in slow motion, where everything is late: no copy must be given up for that. */
   readonly isSlowed: boolean;
 }
 
@@ -75,6 +75,12 @@ export function toConfigText(variant: Variant, { ports, adminKey, isSlowed }: Co
       '      backends:',
       `        - url: http://127.0.0.1:${ports.shadow[variant.shadow]}`,
     );
+    if (isSlowed) {
+      lines.push(
+        '      timeout: { connect: 60s, send: 60s, read: 60s }',
+        '      breaker: { failures: 1000, open_for: 1s }',
+      );
+    }
     if (variant.compares) lines.push('      compare: { enabled: true }');
   }
   return `${lines.join('\n')}\n`;

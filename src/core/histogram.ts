@@ -86,7 +86,7 @@ export class HistogramReading {
     }
   }
 
-  /** Milliseconds at the quantile (0 to 1), interpolated within its bucket; null without samples. */
+  /** Milliseconds at the quantile (0 to 1), at the middle of its bucket; null without samples. */
   quantileMs(quantile: number): number | null {
     if (this.#count === 0) return null;
     const rank = quantile * this.#count;
@@ -95,7 +95,7 @@ export class HistogramReading {
       const samples = this.#buckets[bucket]!;
       if (samples > 0 && below + samples >= rank) {
         const [low, width] = toRange(bucket);
-        return (low + width * Math.max(0, (rank - below) / samples)) / 1000;
+        return (low + (width - 1) / 2) / 1000;
       }
       below += samples;
     }

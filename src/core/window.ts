@@ -29,7 +29,7 @@ export class LimitWindow {
       const seen = Atomics.load(this.#word, 0);
       const start = Number(seen >> COUNT_BITS);
       const used = Number(seen & COUNT_MASK);
-      const running = start !== 0 && now < start + windowMs;
+      const running = start !== 0 && nowMs < start + windowMs;
       if (running && used >= count) return false;
       const next = running ? seen + 1n : (BigInt(now) << COUNT_BITS) + 1n;
       if (Atomics.compareExchange(this.#word, 0, seen, next) !== seen) continue;

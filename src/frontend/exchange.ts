@@ -36,6 +36,7 @@ const CLOSING: ReadonlySet<string> = new Set([
   'target_too_long',
   'body_too_large',
 ]);
+const NO_BYTES = new Uint8Array(0);
 
 export class Exchange implements UpstreamRequest, UpstreamHandler {
   readonly head: RequestHead;
@@ -56,6 +57,10 @@ export class Exchange implements UpstreamRequest, UpstreamHandler {
   readonly #waiting: Uint8Array[] = [];
   #wanted = false;
   #paused = false;
+  /** Body chunks of a request of doubtful framing, until the turn of the loop that brought them is over. */
+  readonly #held: Uint8Array[] = [];
+  #holds = false;
+  #heldEnd = false;
   #requestEnded = true;
   #bodyBytes = 0;
   /** Whether body bytes were streamed away, so that the request cannot be sent again. */
@@ -144,6 +149,10 @@ export class Exchange implements UpstreamRequest, UpstreamHandler {
     this.#triesLeft = target.route.retries;
     this.#observer = target.observation === null ? null : target.observation.open(this.head, this.#startedMs);
     if (this.head.contentLength === 0) {
+      if (this.head.last) {
+        this.#hold(null, true);
+        return;
+      }
       this.#try(target);
       this.#observer?.onRequestEnd();
       return;
@@ -155,21 +164,57 @@ export class Exchange implements UpstreamRequest, UpstreamHandler {
   // The client's side
 
   #onData(chunk: ArrayBuffer, isLast: boolean): void {
-    if (!this.#live || this.#reply.isDone || this.#clientGone) {
+    if (!this.#isTaking) {
       if (isLast) this.#requestEnded = true;
       return;
     }
-    const isFirst = this.#bodyBytes === 0 && !this.streaming;
     // The listener's memory is gone after this call.
     const bytes = Buffer.from(chunk.slice(0));
     this.#bodyBytes += bytes.length;
-    this.#requestEnded = isLast;
     if (this.#bodyBytes > this.#thread.limits.bodyBytes) {
+      this.#requestEnded = isLast;
       this.#refuseBody();
-      return;
+    } else if (this.head.last) this.#hold(bytes, isLast);
+    else this.#takeBody(bytes, isLast);
+  }
+
+  /**
+   * Where the end of a request was found in a way that others may not share, nothing of it goes on before the next
+   * turn of the loop: what followed in the same segment has then been read as another request, and a connection
+   * that sends one too early is ended by the listener.
+   */
+  #hold(bytes: Uint8Array | null, isLast: boolean): void {
+    if (bytes !== null && bytes.length > 0) this.#held.push(bytes);
+    this.#heldEnd = isLast;
+    if (this.#holds) return;
+    this.#holds = true;
+    setImmediate(takeHeld, this);
+  }
+
+  /** Called by takeHeld() alone. */
+  takeHeldNow(): void {
+    this.#holds = false;
+    try {
+      for (const bytes of this.#held) {
+        if (this.#isTaking) this.#takeBody(bytes, false);
+      }
+      if (this.#heldEnd && this.#isTaking) this.#takeBody(NO_BYTES, true);
+    } catch (error) {
+      this.#onDefect(error);
     }
+    this.#held.length = 0;
+    this.#settle();
+  }
+
+  /** Whether what the client sends is still of use. */
+  get #isTaking(): boolean {
+    return this.#live && !this.#clientGone && !this.#reply.isDone;
+  }
+
+  #takeBody(bytes: Uint8Array, isLast: boolean): void {
+    if (isLast) this.#endRequest();
     if (bytes.length > 0) this.#observer?.onRequestBody(bytes);
-    if (!isFirst) this.#stream(bytes);
+    if (this.streaming) this.#stream(bytes);
     else if (isLast) {
       this.body = bytes.length > 0 ? bytes : null;
       this.#try(this.#target!);
@@ -180,6 +225,14 @@ export class Exchange implements UpstreamRequest, UpstreamHandler {
       this.#try(this.#target!);
     }
     if (isLast) this.#observer?.onRequestEnd();
+  }
+
+  /** All of the body is here. A client that stayed paused could go away without being noticed. */
+  #endRequest(): void {
+    this.#requestEnded = true;
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#response?.resume();
   }
 
   #stream(bytes: Uint8Array): void {
@@ -410,7 +463,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler {
   }
 
   #settle(): void {
-    if (!this.#live || this.#refusal !== null || this.#attempt !== null) return;
+    if (!this.#live || this.#holds || this.#refusal !== null || this.#attempt !== null) return;
     if (!this.#clientGone && !this.#reply.isDone) return;
     this.#live = false;
     this.#response = null;
@@ -432,6 +485,9 @@ export class Exchange implements UpstreamRequest, UpstreamHandler {
     this.#waiting.length = 0;
     this.#wanted = false;
     this.#paused = false;
+    this.#held.length = 0;
+    this.#holds = false;
+    this.#heldEnd = false;
     this.#requestEnded = true;
     this.#bodyBytes = 0;
     this.#streamed = false;
@@ -443,4 +499,8 @@ export class Exchange implements UpstreamRequest, UpstreamHandler {
 
 function answerRefusal(exchange: Exchange): void {
   exchange.refuseNow();
+}
+
+function takeHeld(exchange: Exchange): void {
+  exchange.takeHeldNow();
 }

@@ -40,6 +40,8 @@ export class MirroredExchange {
   #body: Uint8Array | null;
   /** Copies that are neither sent nor dropped. */
   #undecided: number;
+  /** Copies that were not dropped. */
+  #live: number;
 
   /** `copies`: how many shadows the job names; at least one. */
   constructor(rule: ExchangeRule, job: Job, copies: number) {
@@ -54,6 +56,7 @@ export class MirroredExchange {
     this.#bytes = job.bytes;
     this.#body = job.body.length === 0 ? null : detach(job.body, SHARED_BATCH_BYTES_MAX);
     this.#undecided = copies;
+    this.#live = copies;
   }
 
   get requestId(): string | null {
@@ -85,8 +88,21 @@ export class MirroredExchange {
     if (this.#body !== null) this.#body = detach(this.#body, 0);
   }
 
-  /** One copy was sent or dropped. */
-  decide(): void {
+  /** Whether no copy of it will ever be answered. */
+  get isDropped(): boolean {
+    return this.#live === 0;
+  }
+
+  onSent(): void {
+    this.#decide();
+  }
+
+  onDropped(): void {
+    this.#live--;
+    this.#decide();
+  }
+
+  #decide(): void {
     if (--this.#undecided > 0) return;
     this.#body = null;
     const { releasedCells, releasedAt } = this.rule;

@@ -114,11 +114,9 @@ export class MirrorSender implements ShadowHost, BatchVisitor {
       }
     }
     const exchange = new MirroredExchange(rule, job, named.length);
-    const copiesBefore = this.#copies;
     for (const shadow of named) shadow.offer(exchange, nowMs);
-    const isAllDropped = copiesBefore - this.#copies === named.length;
     // Only now: answers come in later turns, and a job whose copies were all dropped needs no hashing.
-    if (rule.mirror.compare !== null && !isAllDropped) exchange.primary = readPrimary(job, streamed);
+    if (rule.mirror.compare !== null && !exchange.isDropped) exchange.primary = readPrimary(job, streamed);
   }
 
   onChunk(key: number, stream: number, chunk: Buffer, bytes: number): void {

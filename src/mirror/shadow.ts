@@ -3,6 +3,7 @@
 // A copy first takes its place in flight and then asks the breaker, so that the one copy of a half-open breaker
 // never waits for room. Every copy that comes in ends in exactly one cell of this thread's row.
 
+import assert from 'node:assert';
 import { type DropReason, type FailReason, ShadowBook, ShadowCell, ShadowWord } from '../core/book.ts';
 import type { Clock } from '../core/clock.ts';
 import { HistogramWriter } from '../core/histogram.ts';
@@ -171,13 +172,13 @@ export class ShadowLane implements AttemptOwner {
     this.#attempts.add(attempt);
     this.#count(ShadowCell.sent);
     attempt.dispatch(this.client.client, request);
-    exchange.decide();
+    exchange.onSent();
     this.#host.onSend();
   }
 
   #drop(exchange: MirroredExchange, reason: DropReason): void {
     this.#count(ShadowCell[`drop_${reason}`]);
-    exchange.decide();
+    exchange.onDropped();
     this.#setup.onCopyEnd();
   }
 
@@ -193,7 +194,8 @@ export class ShadowLane implements AttemptOwner {
     this.#latency.record(latencyMs, nowMs);
     const { mirror } = this.#setup;
     const { primary } = attempt.exchange;
-    if (mirror.compare === null || primary === null) return;
+    if (mirror.compare === null) return;
+    assert(primary !== null, 'an answer came before its primary’s was read');
     const answer: ShadowReading = { status: attempt.status, digest: attempt.takeDigest(), latencyMs };
     const verdict = compareAnswers(primary, answer);
     countVerdict(this.#book.cells, this.#row, verdict);

@@ -1,3 +1,6 @@
+// The breaker's transitions, on shared memory and with a clock of its own.
+// The breaker at work is in worker-breaker.test.ts.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BREAKER_STATES, ShadowBook, ShadowWord } from '../../src/core/book.ts';

@@ -1,3 +1,6 @@
+// From a job's head to a shadow's request: tables of what goes in and what comes out.
+// What really goes over the wire is in worker.test.ts.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CONCAT_PREFIX, CONCAT_REPLACE, HOST_NODE, HOST_PASS } from '../../src/core/model.ts';

@@ -1,3 +1,6 @@
+// What a mirror thread keeps of a job: whose memory it pins, and when it gives the bytes back.
+// Jobs are real ones, read from a batch.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ExchangeRule, MirroredExchange } from '../../src/mirror/exchange.ts';
@@ -54,12 +57,21 @@ test('bytes are released by the last decision and only once', () => {
   const rule = createRule();
   const job = readJob(10, 10);
   const exchange = new MirroredExchange(rule, job, 3);
-  exchange.decide();
-  exchange.decide();
+  exchange.onDropped();
+  exchange.onSent();
   assert.deepEqual([...rule.releasedCells], [0, 0]);
-  exchange.decide();
+  exchange.onDropped();
   assert.deepEqual([...rule.releasedCells], [0, job.bytes]);
   assert.equal(exchange.requestId, '7');
+  assert.equal(exchange.isDropped, false);
+});
+
+test('an exchange is dropped when the last of its copies is, and not before', () => {
+  const exchange = new MirroredExchange(createRule(), readJob(10, 10), 2);
+  exchange.onDropped();
+  assert.equal(exchange.isDropped, false);
+  exchange.onDropped();
+  assert.equal(exchange.isDropped, true);
 });
 
 test('a copy waits from when its job set out: after the primary’s answer where the route compares', () => {

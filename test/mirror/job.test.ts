@@ -1,3 +1,6 @@
+// The hand-off's layout: whatever a front end writes, its mirror thread reads.
+// Random records; the seed is printed, and SEED=… repeats a run.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

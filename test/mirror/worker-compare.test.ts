@@ -5,7 +5,7 @@ import type { ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { LaneCell, type ShadowCell } from '../../src/core/book.ts';
 import { PrimaryAnswer } from '../../src/mirror/job.ts';
-import { openRig, type Rig, type RigJob, type RigRule, toMirror, toShadow, until } from './rig.ts';
+import { clock, openRig, type Rig, type RigJob, type RigRule, toMirror, toShadow, until } from './rig.ts';
 import { openHttpShadow } from './shadow-server.ts';
 
 const HEAD = 'GET /a%20b?c\r\nhost: h\r\nx-request-id: id-7\r\n';
@@ -189,4 +189,31 @@ test('each shadow is compared on its own; one that does not answer is not compar
   assert.deepEqual(of('mismatched'), [0, 10, 0]);
   assert.deepEqual(of('fail_reset'), [0, 0, 10]);
   await until(() => rig.logs.length === 10, 'the log');
+});
+
+test('a copy whose arrival drops an older one that waits is compared all the same', async (t) => {
+  const rig = openRig(t);
+  const held: ServerResponse[] = [];
+  const shadow = await openHttpShadow(t, (response) => held.push(response));
+  const mirror = toMirror([toShadow(shadow.origin)], { maxInFlight: 1, compare: { logMismatches: false } });
+  const rule = rig.rule(mirror);
+  const { readMs } = mirror.timeouts;
+  rig.job(rule, inline(200, 'ok'));
+  await rig.flush();
+  await until(() => held.length === 1, 'the first copy');
+  for (let round = 0; round < 5; round++) {
+    const waitUntilMs = clock() + 15;
+    rig.job(rule, { ...inline(200, 'ok'), primaryLatencyMs: 0, tappedMs: waitUntilMs - readMs });
+    await rig.flush();
+    // Before the thread itself looks at what waits, most of the time.
+    await until(() => clock() > waitUntilMs, 'the wait to be over');
+  }
+  rig.job(rule, inline(200, 'ok'));
+  await rig.flush();
+  await until(() => rig.count(rule, 'drop_queue_full') === 5, 'the old ones to be dropped');
+  held[0]!.end('ok');
+  await until(() => held.length === 2, 'the last copy');
+  held[1]!.end('ok');
+  await rig.stop();
+  assert.equal(rig.count(rule, 'compared'), 2);
 });

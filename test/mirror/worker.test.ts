@@ -18,9 +18,9 @@ test('a copy has the bytes of the primary’s request: target, headers, body', a
   const shadow = await openRawShadow(t, (socket) => socket.write(OK));
   const rule = rig.rule(toMirror([toShadow(shadow.origin)]), 'api');
   const lines = ['x-b: caf\xe9\xff\x80', 'x-a: one', 'x-empty: ', 'content-length: 5', 'x-a: two'];
-  const head = `POST /a%2fb//../c;d?q=%20&r? \r\nhost: client.example:81\r\n${lines.join('\r\n')}\r\n`;
+  const head = `POST /a%2fb//../c;d?q=%20&r?\r\nhost: client.example:81\r\n${lines.join('\r\n')}\r\n`;
   const body = [Buffer.from([0, 13, 10]), Buffer.from([255, 128])];
-  rig.job(rule, { head: head.replace('? \r\n', '?\r\n'), body });
+  rig.job(rule, { head, body });
   await rig.flush();
   await rig.stop();
   const received = shadow.received();
@@ -39,7 +39,7 @@ test('an empty query keeps its question mark, and a request without body has non
   const rig = openRig(t);
   const shadow = await openRawShadow(t, (socket) => socket.write(OK));
   const rule = rig.rule(toMirror([toShadow(shadow.origin)]));
-  rig.job(rule, { head: 'GET /%2f? \r\nhost: h\r\n'.replace(' \r', '\r') });
+  rig.job(rule, { head: 'GET /%2f?\r\nhost: h\r\n' });
   await rig.flush();
   await rig.stop();
   assert.match(shadow.received(), /^GET \/%2f\? HTTP\/1\.1\r\n/);

@@ -311,7 +311,7 @@ for (const [name, chunks] of [
   ['less', ['abc']],
   ['more', ['abc', 'defg']],
 ] as const) {
-  test(`a streamed body of ${name} than its content-length ends as malformed, and no whole request arrives`, async () => {
+  test(`a streamed body of ${name} where its content-length says five bytes ends as malformed, and no whole request arrives`, async () => {
     const exact = await openOrigin();
     const client = createClient(exact.url, { connectionsMax: 1 });
     const trace = new Trace((event, self) => {
