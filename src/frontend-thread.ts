@@ -32,7 +32,10 @@ function start(data: FrontendData): void {
     observe: (entry) => mirroring.observe(entry),
     onTick: () => mirroring.refresh(),
   });
-  frontend.setRoutes(data.entries);
+  frontend.setRoutes(
+    data.entries.map((entry) => entry.route.id),
+    data.entries,
+  );
 
   const drain = async (graceMs: number): Promise<void> => {
     const deadlineMs = clock() + graceMs;
@@ -49,7 +52,7 @@ function start(data: FrontendData): void {
       void drain(order.graceMs);
       return;
     }
-    frontend.setRoutes(order.entries);
+    frontend.setRoutes(order.ids, order.changed);
     report({ kind: 'applied', generation: order.generation });
   });
   try {

@@ -134,13 +134,22 @@ export class Supervisor {
       }
       const { routes, shutdownTimeoutMs } = config;
       this.#config = { ...this.#config, routes, shutdownTimeoutMs };
+      const inForce = new Map(this.ledger.rows().map(({ entry }) => [entry.route.id, entry.route.revision]));
       const entries = this.ledger.enter(routes);
-      const generation = ++this.#generation;
-      await Promise.all(
-        this.#frontends.map((handle) => handle.apply({ kind: 'routes', generation, entries })),
-      );
+      const order = {
+        kind: 'routes' as const,
+        generation: ++this.#generation,
+        ids: routes.map((route) => route.id),
+        // A route that is as it was has the same memory as before.
+        changed: entries.filter(({ route }) => inForce.get(route.id) !== route.revision),
+      };
+      await Promise.all(this.#frontends.map((handle) => handle.apply(order)));
       this.#reload = { isSuccessful: true, succeededAtMs: Date.now() };
-      this.logs.info('routes reloaded', { routes: routes.length, generation });
+      this.logs.info('routes reloaded', {
+        routes: routes.length,
+        changed: order.changed.length,
+        generation: order.generation,
+      });
     });
     return this.#applying;
   }

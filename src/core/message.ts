@@ -16,7 +16,13 @@ export interface FrontendData {
 
 /** To a front end. */
 export type Order =
-  | { readonly kind: 'routes'; readonly generation: number; readonly entries: readonly RouteEntry[] }
+  /** Routes of these ids in this order; `changed` are those that the thread does not have in this form yet. */
+  | {
+      readonly kind: 'routes';
+      readonly generation: number;
+      readonly ids: readonly string[];
+      readonly changed: readonly RouteEntry[];
+    }
   /** Let what runs end within `graceMs`, then end the thread. */
   | { readonly kind: 'drain'; readonly graceMs: number };
 

@@ -143,7 +143,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler {
   }
 
   #accept(target: RouteTarget, response: ClientResponse, secure: boolean): void {
-    target.table.enter();
+    target.enter();
     this.head.addForwarded(this.#thread.toClientAddress(response), secure);
     this.#startedMs = this.#thread.clock();
     this.#triesLeft = target.route.retries;
@@ -467,7 +467,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler {
     if (!this.#clientGone && !this.#reply.isDone) return;
     this.#live = false;
     this.#response = null;
-    this.#target?.table.leave();
+    this.#target?.leave();
     this.#target = null;
     this.#thread.release(this);
   }

@@ -222,7 +222,7 @@ export class Reply {
     }
     for (let at = 0; at < headers.length; at += 2) {
       const name = headers[at]!;
-      if (isResponseHopByHop(name) || (nominated !== null && nominated.includes(name))) continue;
+      if (isResponseHopByHop(name) || nominated?.includes(name)) continue;
       if (name === 'content-length') {
         if (this.#bodiless && this.#status !== 204) response.writeHeader(name, headers[at + 1]!);
         continue;

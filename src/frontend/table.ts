@@ -1,8 +1,9 @@
-// One generation of compiled routes, as a front-end thread uses them.
+// The routes of a front-end thread: what an exchange needs of each at hand, and the table that finds them.
 //
-// Built whole, swapped whole, then only read. It counts the exchanges that run on it, so that whatever only an old
-// generation needs can be let go when its last exchange has ended.
+// A table is built whole, swapped whole, then only read. Routes that did not change are the same objects in the next
+// table; one that is gone counts its exchanges, so that what only it needed is let go when the last of them ends.
 
+import assert from 'node:assert/strict';
 import { RouteBook, RouteCell, type RouteEntry } from '../core/book.ts';
 import { toHostName } from '../core/headers.ts';
 import { HistogramWriter } from '../core/histogram.ts';
@@ -14,9 +15,18 @@ import type { ClientPool } from './clients.ts';
 import type { RequestHead } from './head.ts';
 import { type RoutePattern, Router } from './router.ts';
 
+/** What routes are compiled with. */
+export interface RouteParts {
+  readonly frontend: number;
+  readonly frontends: number;
+  readonly limits: Limits;
+  readonly clients: ClientPool;
+  /** Null for a route without mirror. */
+  readonly observe: (entry: RouteEntry) => Observation | null;
+}
+
 /** A route with everything that an exchange needs at hand. */
 export class RouteTarget {
-  readonly table: RouteTable;
   readonly route: Route;
   readonly balancer: Balancer;
   /** In the order of the backends, as are `hosts`: what `Host` says, or null for the client's own. */
@@ -24,28 +34,54 @@ export class RouteTarget {
   readonly hosts: readonly (string | null)[];
   readonly observation: Observation | null;
   readonly latency: HistogramWriter;
+  readonly #pool: ClientPool;
   readonly #cells: Float64Array;
   readonly #row: number;
+  #exchanges = 0;
+  #retired = false;
 
-  constructor(
-    table: RouteTable,
-    entry: RouteEntry,
-    frontend: number,
-    frontends: number,
-    clients: readonly UpstreamClient[],
-    observation: Observation | null,
-  ) {
+  constructor(entry: RouteEntry, parts: RouteParts) {
     const { route, memory } = entry;
-    this.table = table;
     this.route = route;
     this.balancer = new Balancer(route.backends, memory.cursor);
-    this.clients = clients;
     this.hosts = route.backends.map((backend) => toHost(route.hostHeader, backend.authority));
-    this.observation = observation;
-    const book = new RouteBook(memory.book, frontends);
-    this.latency = new HistogramWriter(memory.book, book.histogramAt(frontend));
+    this.observation = parts.observe(entry);
+    const book = new RouteBook(memory.book, parts.frontends);
+    this.latency = new HistogramWriter(memory.book, book.histogramAt(parts.frontend));
     this.#cells = book.cells;
-    this.#row = book.row(frontend);
+    this.#row = book.row(parts.frontend);
+    this.#pool = parts.clients;
+    this.clients = route.backends.map(({ origin, tls }) =>
+      parts.clients.acquire(this, {
+        origin,
+        tls,
+        timeouts: route.timeouts,
+        connectionsMax: parts.limits.upstreamConnections,
+        queueMax: parts.limits.upstreamQueue,
+        queueTimeoutMs: parts.limits.upstreamQueueMs,
+      }),
+    );
+  }
+
+  /** An exchange begins on it. */
+  enter(): void {
+    this.#exchanges++;
+  }
+
+  leave(): void {
+    this.#exchanges--;
+    if (this.#retired && this.#exchanges === 0) this.#end();
+  }
+
+  /** No exchange begins on it any more. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#exchanges === 0) this.#end();
+  }
+
+  #end(): void {
+    this.observation?.retire();
+    this.#pool.release(this);
   }
 
   add(cell: number): void {
@@ -66,47 +102,19 @@ function toHost(rule: string, authority: string): string | null {
   return rule === HOST_NODE ? authority : rule;
 }
 
-/** What a table is compiled with. */
-export interface TableParts {
-  readonly frontend: number;
-  readonly frontends: number;
-  readonly limits: Limits;
-  readonly clients: ClientPool;
-  /** Null for a route without mirror. */
-  readonly observe: (entry: RouteEntry) => Observation | null;
-  /** Called once, when the table was retired and its last exchange has ended. */
-  readonly onIdle: (table: RouteTable) => void;
-}
-
 interface TargetPattern extends RoutePattern {
   readonly target: RouteTarget;
 }
 
 export class RouteTable {
-  readonly #targets: readonly RouteTarget[];
+  readonly #targets: ReadonlyMap<string, RouteTarget>;
   readonly #router: Router<TargetPattern>;
-  readonly #onIdle: (table: RouteTable) => void;
-  #exchanges = 0;
-  #retired = false;
 
-  constructor(entries: readonly RouteEntry[], parts: TableParts) {
-    this.#onIdle = parts.onIdle;
-    this.#targets = entries.map((entry) => {
-      const { backends, timeouts } = entry.route;
-      const clients = backends.map(({ origin, tls }) =>
-        parts.clients.acquire(this, {
-          origin,
-          tls,
-          timeouts,
-          connectionsMax: parts.limits.upstreamConnections,
-          queueMax: parts.limits.upstreamQueue,
-          queueTimeoutMs: parts.limits.upstreamQueueMs,
-        }),
-      );
-      return new RouteTarget(this, entry, parts.frontend, parts.frontends, clients, parts.observe(entry));
-    });
+  /** By route id, in the order of the config. */
+  constructor(targets: ReadonlyMap<string, RouteTarget>) {
+    this.#targets = targets;
     this.#router = new Router(
-      this.#targets.map((target) => {
+      Array.from(targets.values(), (target) => {
         const { hosts, path, pathPrefix, methods, priority } = target.route;
         return { hosts, path, pathPrefix, methods, priority, target };
       }),
@@ -118,23 +126,20 @@ export class RouteTable {
     return this.#router.find(host, head.path, head.method)?.target ?? null;
   }
 
-  enter(): void {
-    this.#exchanges++;
-  }
-
-  leave(): void {
-    this.#exchanges--;
-    if (this.#retired && this.#exchanges === 0) this.#end();
-  }
-
-  /** Another table has taken its place. */
-  retire(): void {
-    this.#retired = true;
-    if (this.#exchanges === 0) this.#end();
-  }
-
-  #end(): void {
-    for (const { observation } of this.#targets) observation?.retire();
-    this.#onIdle(this);
+  /**
+   * The next table: routes of these ids in this order. Those in `changed` are compiled; the others are here already
+   * and are taken over. What is not taken over is retired.
+   */
+  next(ids: readonly string[], changed: readonly RouteEntry[], parts: RouteParts): RouteTable {
+    const compiled = new Map(changed.map((entry) => [entry.route.id, new RouteTarget(entry, parts)]));
+    const targets = new Map<string, RouteTarget>();
+    for (const id of ids) {
+      const target = compiled.get(id) ?? this.#targets.get(id);
+      assert(target !== undefined, `route ${id} was never sent`);
+      targets.set(id, target);
+    }
+    const table = new RouteTable(targets);
+    for (const [id, target] of this.#targets) if (targets.get(id) !== target) target.retire();
+    return table;
   }
 }

@@ -45,7 +45,7 @@ export class FrontendThread {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly ids: RequestIds;
-  table: RouteTable;
+  table = new RouteTable(new Map());
   isDraining = false;
   /** Whether the loop is so late that copies must go first. */
   isOverloaded = false;
@@ -72,7 +72,6 @@ export class FrontendThread {
     const book = new ProcessBook(options.processBook, options.writers);
     this.#cells = book.threads;
     this.#row = book.threadRow(options.frontend);
-    this.table = this.#compile([]);
     this.#tickDueMs = this.clock() + TICK_MS;
     this.#tick = setInterval(() => this.#onTick(), TICK_MS);
     this.#tick.unref();
@@ -101,21 +100,14 @@ export class FrontendThread {
     return this.#listeners.map((listener) => listener.port);
   }
 
-  /** From now on exchanges begin on these routes; running ones end on theirs. */
-  setRoutes(entries: readonly RouteEntry[]): void {
-    const old = this.table;
-    this.table = this.#compile(entries);
-    old.retire();
-  }
-
-  #compile(entries: readonly RouteEntry[]): RouteTable {
-    return new RouteTable(entries, {
+  /** From now on exchanges begin on these routes (see RouteTable.next()); running ones end on theirs. */
+  setRoutes(ids: readonly string[], changed: readonly RouteEntry[]): void {
+    this.table = this.table.next(ids, changed, {
       frontend: this.#options.frontend,
       frontends: this.#options.writers.frontends,
       limits: this.limits,
       clients: this.#clients,
       observe: this.#options.observe,
-      onIdle: (table) => this.#clients.release(table),
     });
   }
 

@@ -43,11 +43,18 @@ export interface UpstreamRequest {
 }
 
 export interface UpstreamHandler {
-  /** A connection was given and the request is being written: from here on it may be processed. */
+  /**
+   * A connection was given and the request is being written: from here on it may be processed. The only call that
+   * may come within dispatch() itself.
+   */
   onStart(): void;
   /** Streaming only: room for more. Called once when the first chunk is wanted, then after each full write(). */
   onDrain(): void;
-  /** The final response's head (never 1xx). Header list as in the request, in order, duplicates as they came. */
+  /**
+   * The final response's head (never 1xx). Header list as in the request, names in lower case, in order, duplicates
+   * as they came, hop-by-hop fields too. It may come before a streamed body was written whole; so may the end, and
+   * the rest of the body is then not wanted.
+   */
   onHead(status: number, statusText: string, headers: string[]): void;
   /** The chunk may be kept. */
   onBody(chunk: Uint8Array): void;
@@ -57,11 +64,14 @@ export interface UpstreamHandler {
 
 /** Handle of one attempt. All calls are harmless after its end. */
 export interface UpstreamAttempt {
-  /** Streams a body chunk; false means wait for onDrain(). The chunk is owned by the client from here on. */
+  /**
+   * Streams a body chunk; false means wait for onDrain(). The chunk is owned by the client from here on. More bytes
+   * than a declared content-length, or an end() after fewer, end the attempt as `malformed`.
+   */
   write(chunk: Uint8Array): boolean;
   /** Ends a streamed body. */
   end(): void;
-  /** Stops onBody() until resume(); at most what one read brought is held meanwhile. */
+  /** Stops onBody() and onEnd() until resume(); at most what one read brought is held meanwhile. */
   pause(): void;
   resume(): void;
   /** Ends the attempt with onError('client_gone'), in a later turn; its connection may be closed. */

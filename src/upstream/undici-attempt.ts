@@ -12,22 +12,17 @@ import type {
   UpstreamReason,
   UpstreamRequest,
 } from './client.ts';
-import { isRequestFault, toUpstreamFailure } from './undici-failure.ts';
+import { isRequestFault, surface, toUpstreamFailure } from './undici-failure.ts';
 import { toDeclaredBytes, toHeaderList } from './undici-headers.ts';
+import {
+  PHASE_ANSWERED,
+  PHASE_HANDED,
+  PHASE_NEW,
+  PHASE_OVER,
+  PHASE_STARTED,
+  PHASE_WAITING,
+} from './undici-phase.ts';
 import { Upload } from './undici-upload.ts';
-
-/** Where an attempt is. Only ever grows. */
-export const PHASE_NEW = 0;
-/** In the owner's queue. */
-export const PHASE_WAITING = 1;
-/** Given to undici, which may still be connecting. */
-export const PHASE_HANDED = 2;
-/** undici writes it or has written it. */
-export const PHASE_STARTED = 3;
-/** The final response's head has come. */
-export const PHASE_ANSWERED = 4;
-/** undici is through with it. */
-export const PHASE_OVER = 5;
 
 /** A thrown or passed reason whose stack nobody needs: undici only hands it back to us. */
 const STOPPED = Object.freeze(new Error('attempt was stopped'));
@@ -170,9 +165,14 @@ export class Attempt implements UpstreamAttempt, Dispatcher.DispatchHandler, Dis
       if (this.held.length === 0) this.held = null;
       if (chunk !== undefined) this.deliver(chunk);
     }
-    if (this.paused || this.done) return;
-    if (this.phase === PHASE_OVER) this.finish();
-    else this.controller?.resume();
+    if (this.done) return;
+    if (this.phase !== PHASE_OVER) {
+      if (!this.paused) this.controller?.resume();
+      return;
+    }
+    // The end waits for resume(); the owner has to know of it, because undici does not any more.
+    if (this.paused) this.owner.watch(this);
+    else this.finish();
   }
 
   // undici's side.
@@ -226,11 +226,8 @@ export class Attempt implements UpstreamAttempt, Dispatcher.DispatchHandler, Dis
 
   onResponseEnd(): void {
     this.over(false);
-    if (this.done) return;
-    // Then the end waits for resume(), and the owner has to know of it: undici does not any more.
-    if (this.paused) this.owner.watch(this);
     // A caller that dispatches the next request in onEnd() must not do so inside undici's parser.
-    else process.nextTick(flow, this);
+    process.nextTick(flow, this);
   }
 
   onResponseError(controller: Dispatcher.DispatchController | null, error: unknown): void {
@@ -299,13 +296,4 @@ export class Attempt implements UpstreamAttempt, Dispatcher.DispatchHandler, Dis
 
 function flow(attempt: Attempt): void {
   attempt.flow();
-}
-
-/** Throws outside of undici, which would take the exception for a failure of the connection. */
-function surface(error: unknown): void {
-  process.nextTick(rethrow, error);
-}
-
-function rethrow(error: unknown): never {
-  throw error;
 }

@@ -19,6 +19,15 @@ export function isRequestFault(error: unknown): boolean {
   return code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED';
 }
 
+/** Throws a defect of ours outside of undici, which would take it for a failure of the connection and keep it. */
+export function surface(error: unknown): void {
+  process.nextTick(rethrow, error);
+}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
+
 function toCode(error: unknown): string {
   if (typeof error !== 'object' || error === null || !('code' in error)) return '';
   return typeof error.code === 'string' ? error.code : '';

@@ -16,7 +16,8 @@ import type {
   UpstreamSettings,
 } from './client.ts';
 import { type Connector, createConnector, toHostName } from './connector.ts';
-import { Attempt, type AttemptOwner, PHASE_HANDED, PHASE_WAITING } from './undici-attempt.ts';
+import { Attempt, type AttemptOwner } from './undici-attempt.ts';
+import { PHASE_HANDED, PHASE_WAITING } from './undici-phase.ts';
 
 /** A kept connection is closed after this long without a request, unless the upstream's `Keep-Alive` says otherwise. */
 const KEEP_ALIVE_MS = 4_000;

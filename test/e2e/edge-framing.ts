@@ -38,7 +38,7 @@ export const lengthCases = [
   refused('the same length twice', post(['Content-Length: 5', 'Content-Length: 5'], 'hello')),
   refused('no length and one', post(['Content-Length:', 'Content-Length: 5'], 'hello')),
   refused('an empty length', length('')),
-  refused('an empty length in front of a request', post(['Content-Length:'], SMUGGLED)),
+  killed('an empty length in front of a request', post(['Content-Length:'], SMUGGLED)),
   refused('a length with plus', length('+5')),
   refused('a length with minus', length('-5')),
   refused('a length of minus zero', length('-0')),

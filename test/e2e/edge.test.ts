@@ -15,11 +15,6 @@ import { lineCases, targetCases } from './edge-targets.ts';
 
 /** The listener ends a silent connection after ten to thirteen seconds. */
 const SILENCE_MS = 60_000;
-const TEXTS: Readonly<Record<number, string>> = {
-  400: 'Bad Request\n',
-  414: 'URI Too Long\n',
-  431: 'Request Header Fields Too Large\n',
-};
 
 const groups = {
   'where a body ends by its length': lengthCases,
@@ -104,8 +99,11 @@ describe('raw bytes at the edge', () => {
     // With a request behind it the listener may end the connection before it is answered.
     if (isAlone || answer !== undefined) {
       assert.equal(answer?.status, status);
-      const text = TEXTS[status];
-      if (text !== undefined && answer.body.length > 0) assert.equal(answer.body.toString(), text);
+      // The gateway's own words, or those of its listener, and nothing of what was sent.
+      assert.match(
+        answer.body.toString(),
+        /^(?:[A-Z][A-Za-z ]+\n|<h1>[A-Za-z ]+<\/h1><hr><i>uWebSockets\/20 Server<\/i>)$/,
+      );
     }
     await client.send(SMUGGLED);
     await client.waitClosed();

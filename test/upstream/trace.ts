@@ -2,6 +2,7 @@
 //
 // Breaks the rule of exactly one end loudly: whatever comes after the end is kept in `late`.
 
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type {
   UpstreamAttempt,
@@ -147,4 +148,10 @@ export class Trace implements UpstreamHandler {
 /** Dispatches and waits for the end. */
 export function run(client: UpstreamClient, request: Partial<UpstreamRequest> = {}): Promise<Trace> {
   return new Trace().dispatch(client, toRequest(request)).done();
+}
+
+/** A client goes on after every failure: its next request is answered with 200. */
+export async function assertUsable(client: UpstreamClient): Promise<void> {
+  const next = await run(client, { target: '/good' });
+  assert.deepEqual([next.status, next.failure], [200, null]);
 }

@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import type { UpstreamReason, UpstreamSettings } from '../../src/upstream/client.ts';
 import type { Behaviour } from '../kit/behaviour.ts';
 import { type Origin, openOrigin } from '../kit/origin.ts';
-import { createClient, run, Trace, toRequest, toUpload } from './trace.ts';
+import { assertUsable, createClient, run, Trace, toUpload } from './trace.ts';
 
 let origin: Origin;
 
@@ -173,12 +173,6 @@ for (const { name, behaviour, reason, events, timeouts } of rows) {
   });
 }
 
-/** A client must go on after every failure. */
-async function assertUsable(client: ReturnType<typeof createClient>): Promise<void> {
-  const next = await run(client, { target: '/good' });
-  assert.deepEqual([next.status, next.failure], [200, null]);
-}
-
 test('a port without a listener refuses, unsent, and the client goes on when it comes back', async () => {
   const flaky = await openOrigin();
   const client = createClient(flaky.url, { connectionsMax: 1 });
@@ -224,35 +218,6 @@ test('a connection that is not established in time is a connect_timeout, unsent 
   await client.close();
   await new Promise((resolve) => silent.close(resolve));
 });
-
-const refusedByUndici = [
-  ['a hop-by-hop header', { headers: ['host', 'a', 'transfer-encoding', 'chunked'] }],
-  ['an expect header', { headers: ['host', 'a', 'expect', '100-continue'] }],
-  ['two hosts', { headers: ['host', 'a', 'host', 'b'] }],
-  ['a line break in a value', { headers: ['host', 'a', 'x', 'y\r\nz: 1'] }],
-  ['a bad target', { target: '/a b' }],
-  ['a bad method', { method: 'G T' }],
-  [
-    'a length that its body does not have',
-    { method: 'POST', headers: ['host', 'a', 'content-length', '5'], body: Buffer.from('abc') },
-  ],
-] as const;
-
-for (const [name, request] of refusedByUndici) {
-  test(`a request with ${name} fails as malformed, unsent, and costs no connection`, async () => {
-    const client = createClient(origin.url, { connectionsMax: 1 });
-    for (let i = 0; i < 5; i += 1) {
-      const trace = await run(client, {
-        ...request,
-        headers: [...('headers' in request ? request.headers : ['host', 'a'])],
-      });
-      assert.deepEqual([trace.failure?.reason, trace.failure?.sent], ['malformed', false]);
-      assert.deepEqual([trace.events, trace.early, trace.late], [['error'], false, []]);
-    }
-    await assertUsable(client);
-    await client.close();
-  });
-}
 
 test('a buffered body that the upstream does not read ends in read_timeout', async () => {
   const stuck = await openOrigin({ behaviour: { reading: 'stop' } });
@@ -304,80 +269,4 @@ test('no answer to a streamed request that was sent whole is a read_timeout', as
   await trace.done();
   assert.deepEqual([trace.failure?.reason, trace.failure?.sent], ['read_timeout', true]);
   await client.close();
-});
-
-for (const [name, chunks] of [
-  ['nothing', []],
-  ['less', ['abc']],
-  ['more', ['abc', 'defg']],
-] as const) {
-  test(`a streamed body of ${name} where its content-length says five bytes ends as malformed, and no whole request arrives`, async () => {
-    const exact = await openOrigin();
-    const client = createClient(exact.url, { connectionsMax: 1 });
-    const trace = new Trace((event, self) => {
-      if (event !== 'drain') return;
-      for (const chunk of chunks) self.attempt.write(Buffer.from(chunk));
-      self.attempt.end();
-    }).dispatch(client, toUpload(5));
-    await trace.done();
-    assert.deepEqual([trace.failure?.reason, trace.late], ['malformed', []]);
-    assert.equal(exact.completed, 0);
-    await assertUsable(client);
-    await client.close();
-    await exact.close();
-  });
-}
-
-test('a streamed body that came whole while it waited for a connection is still checked and sent', async () => {
-  origin.behave({ body: 'echo' }, '/echo');
-  const client = createClient(origin.url, { connectionsMax: 1 });
-  const first = new Trace().dispatch(client, toRequest());
-  const second = new Trace().dispatch(client, { ...toUpload(5), target: '/echo' });
-  second.attempt.write(Buffer.from('hello'));
-  second.attempt.end();
-  await first.done();
-  await second.done();
-  assert.deepEqual([second.text, second.failure], ['hello', null]);
-  await client.close();
-});
-
-test('destroy() ends running, waiting and paused attempts as reset', async () => {
-  origin.behave({ hang: true }, '/hang');
-  origin.behave({ body: 'answer' }, '/paused');
-  const client = createClient(origin.url, { connectionsMax: 2 });
-  const paused = new Trace((event, self) => event === 'head' && self.attempt.pause());
-  paused.dispatch(client, toRequest({ target: '/paused' }));
-  const running = new Trace().dispatch(client, toRequest({ target: '/hang' }));
-  const waiting = new Trace().dispatch(client, toRequest());
-  await paused.until('head');
-  await running.until('start');
-  client.destroy();
-  client.destroy();
-  for (const [trace, sent] of [
-    [paused, true],
-    [running, true],
-    [waiting, false],
-  ] as const) {
-    await trace.done();
-    assert.deepEqual([trace.failure?.reason, trace.failure?.sent, trace.late], ['reset', sent, []]);
-  }
-  assert.equal(client.active, 0);
-  await client.close();
-  const late = await run(client);
-  assert.deepEqual([late.failure?.reason, late.failure?.sent], ['reset', false]);
-});
-
-test('close() lets running and waiting attempts end, takes no new ones, and closes every connection', async () => {
-  const quiet = await openOrigin({ behaviour: { delayMs: 50, body: 'late' } });
-  const client = createClient(quiet.url, { connectionsMax: 2 });
-  const traces = Array.from({ length: 5 }, () => new Trace().dispatch(client, toRequest()));
-  const closed = Promise.all([client.close(), client.close()]);
-  const refused = await run(client);
-  assert.deepEqual([refused.failure?.reason, refused.failure?.sent], ['reset', false]);
-  await closed;
-  for (const trace of traces) assert.deepEqual([trace.text, trace.failure], ['late', null]);
-  await quiet.waitForSockets(0);
-  assert.equal(quiet.connections, 2);
-  client.destroy();
-  await quiet.close();
 });

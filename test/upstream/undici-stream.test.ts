@@ -91,6 +91,22 @@ test('nothing comes while an attempt is paused, from wherever it was paused, and
   await client.close();
 });
 
+test('an attempt that is paused before it starts leaves a long answer with the upstream', async () => {
+  origin.behave({ body: LARGE_BYTES }, '/download');
+  const client = createClient(origin.url);
+  const trace = new Trace().dispatch(client, toRequest({ target: '/download' }));
+  trace.attempt.pause();
+  await trace.until('head');
+  // Nothing tells when the kernels' buffers are full; without the pause the whole body takes about this long.
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.ok(sentByOrigin() < BETWEEN_BYTES_MAX, `${sentByOrigin()} bytes taken while paused`);
+  assert.deepEqual(trace.events, ['start', 'head']);
+  trace.attempt.resume();
+  await trace.done();
+  assert.deepEqual([trace.bodyBytes, trace.failure], [LARGE_BYTES, null]);
+  await client.close();
+});
+
 test('an answer that ends with its connection while the attempt is paused is held, and delivered on resume', async () => {
   origin.behave({ body: 100_000, framing: 'close' }, '/closing');
   const client = createClient(origin.url);

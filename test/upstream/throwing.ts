@@ -1,0 +1,17 @@
+// A process whose handler throws in the callback that it is told, to show that this ends the process.
+
+import { createClient, Trace, type TraceEvent, toRequest } from './trace.ts';
+
+const CALLBACKS: Readonly<Record<string, TraceEvent>> = {
+  onStart: 'start',
+  onHead: 'head',
+  onBody: 'body',
+  onEnd: 'end',
+  onError: 'error',
+};
+
+const [origin = '', callback = ''] = process.argv.slice(2);
+const trace = new Trace((event) => {
+  if (event === CALLBACKS[callback]) throw new Error(`thrown in ${callback}`);
+});
+trace.dispatch(createClient(origin), toRequest({ target: '/throwing' }));
