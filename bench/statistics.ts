@@ -16,17 +16,22 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
 
-/** How a figure compares with its baseline, round by round. */
+/** How a figure compares with its baseline, over the rounds. */
 export interface Ratio {
   readonly median: number;
   readonly lowest: number;
   readonly highest: number;
 }
 
-/** Both arrays hold one figure per round, in the same order. */
-export function toRatio(figures: readonly number[], baseline: readonly number[]): Ratio {
-  const ratios = figures.map((figure, round) => figure / baseline[round]!);
-  return { median: median(ratios), lowest: Math.min(...ratios), highest: Math.max(...ratios) };
+/** Figures by round and, in it, by pass. Each is divided by the baseline's of the same pass; a round counts once. */
+export function toRatio(
+  figures: readonly (readonly number[])[],
+  baseline: readonly (readonly number[])[],
+): Ratio {
+  const rounds = figures.map((passes, round) =>
+    median(passes.map((figure, pass) => figure / baseline[round]![pass]!)),
+  );
+  return { median: median(rounds), lowest: Math.min(...rounds), highest: Math.max(...rounds) };
 }
 
 /** Largest distance from 1 that two identical things have shown: a smaller one must not be claimed. */

@@ -42,6 +42,11 @@ export class ProcessGroup {
     return this.#add(spawn(command, parameters, options));
   }
 
+  /** Of those that run. */
+  pids(): number[] {
+    return [...this.#running].map((child) => child.pid!);
+  }
+
   /** Asks it to end, and after a while ends it. Resolves when it is gone. */
   async stop(child: ChildProcess): Promise<void> {
     if (!this.#running.has(child)) return;

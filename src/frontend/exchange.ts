@@ -131,7 +131,8 @@ export class Exchange implements UpstreamRequest, UpstreamHandler {
   #begin(response: ClientResponse, request: ClientRequest, secure: boolean): void {
     const thread = this.#thread;
     const failure = this.head.read(request, thread.limits);
-    this.#reply.open(response, this.head.method, this.head.last || thread.isDraining);
+    const closes = this.head.last || this.head.closes || thread.isDraining;
+    this.#reply.open(response, this.head.method, closes);
     if (failure !== null) {
       this.#refuse(failure);
       return;

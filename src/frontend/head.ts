@@ -32,6 +32,7 @@ export interface ClientRequest {
 const TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
 const PLAIN_VALUE = /^[\t\x20-\x7e]*$/;
 const CONTENT_LENGTH = /^[0-9]{1,16}$/;
+const CLOSE = /(?:^|,)[\t ]*close[\t ]*(?:,|$)/i;
 /** RFC 1035 section 2.3.4, and room for a port. */
 const HOST_LENGTH_MAX = 255 + 6;
 
@@ -64,6 +65,8 @@ export class RequestHead {
   chunked = false;
   /** Whether the connection must not be used again: its framing cannot be trusted beyond this request. */
   last = false;
+  /** Whether the client asks, among other things in `Connection`, for the connection's end (RFC 9112 section 9.6). */
+  closes = false;
   /** Whether the request carries the mark of a mirrored copy. */
   marked = false;
   requestId = '';
@@ -118,6 +121,7 @@ export class RequestHead {
     this.contentLength = 0;
     this.chunked = false;
     this.last = false;
+    this.closes = false;
     this.marked = false;
     this.requestId = '';
     this.host = '';
@@ -197,6 +201,7 @@ export class RequestHead {
 
   #nominate(value: string): void {
     const nominated = parseConnection(value);
+    if (value !== 'keep-alive' && CLOSE.test(value)) this.closes = true;
     if (nominated === null) this.#failure = 'bad_request';
     else if (nominated.length > 0) {
       this.#nominated = this.#nominated === null ? nominated : this.#nominated.concat(nominated);

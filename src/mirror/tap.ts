@@ -105,6 +105,8 @@ export class Tap implements ExchangeObserver {
   }
 
   onAnswerFailed(): void {
+    // No primary at all is found out before the request's end is told, though all of it is here.
+    if (this.#bodyBytes === this.#exchange!.contentLength) this.#requestEnded = true;
     this.#endWithoutAnswer(this.#fields.status === 0 ? PrimaryAnswer.failed : PrimaryAnswer.incomplete);
   }
 
@@ -127,7 +129,7 @@ export class Tap implements ExchangeObserver {
   #end(answer: PrimaryAnswer): void {
     // Still set when the primary answered before the request was complete, or when the route compares.
     if (this.#shadows !== 0) {
-      if (this.#requestEnded || this.#bodyBytes === this.#exchange!.contentLength) this.#handOver(answer);
+      if (this.#requestEnded) this.#handOver(answer);
       else this.#skip('incomplete');
     }
     this.#exchange = null;

@@ -99,7 +99,7 @@ export const chunkCases = [
   refused('more data than the chunk size says', chunks('5\r\nhelloworld\r\n0\r\n\r\n')),
   silent('a chunk size that is no number', chunks('g\r\nhello\r\n0\r\n\r\n')),
   silent('a chunk extension', chunks('5;a=b\r\nhello\r\n0\r\n\r\n')),
-  silent('a chunk extension in quotes', chunks('5;a="\r\n"\r\nhello\r\n0\r\n\r\n')),
+  refused('a chunk extension in quotes', chunks('5;a="\r\n"\r\nhello\r\n0\r\n\r\n')),
   silent('a chunked body that stops', chunks('5\r\nhel')),
   // The listener does not tell these from sound ones.
   forwarded('read as sound: a space behind the chunk size', chunks('5 \r\nhello\r\n0\r\n\r\n'), {
@@ -127,7 +127,6 @@ export const behindCases = [
   killed('a request behind a chunked one without body', chunks('0\r\n\r\n') + SMUGGLED),
   killed('a request behind a POST without any length', post() + SMUGGLED),
   killed('a request in a body whose length is hidden', post([HIDDEN, 'Content-Length: 54'], SMUGGLED)),
-  killed('a request in a chunk of hidden coding', post([HIDDEN, CHUNKED], `36\r\n${SMUGGLED}\r\n0\r\n\r\n`)),
   killed('pipelining: GET behind GET', toBytes('GET /first') + SMUGGLED, '/first'),
   killed(
     'pipelining: GET behind a body of known length',
@@ -142,10 +141,15 @@ export const behindCases = [
   killed('pipelining: a refused request behind GET', toBytes('GET /first') + length('+5'), '/first'),
   // Everything behind a field without a name is hidden from the gateway too: it forwards what it sees.
   forwarded('read as ended: POST whose length is hidden', post([HIDDEN, 'Content-Length: 5'], 'hello'), once),
+  forwarded(
+    'read as ended: POST whose coding is hidden',
+    post([HIDDEN, CHUNKED], `36\r\n${SMUGGLED}\r\n0\r\n\r\n`),
+    once,
+  ),
   forwarded('fields behind a field without a name are lost', get(['X-Seen: 1', HIDDEN, 'X-Lost: 1']), {
     fields: ['x-seen: 1'],
   }),
   refused('a field without a name before the host', `GET /row HTTP/1.1\r\n${HIDDEN}\r\nHost: a\r\n\r\n`),
-  silent('a body that stops', post(['Content-Length: 50'], 'hello')),
+  silent('a body that stops', post(['Content-Length: 5000'], 'hello')),
   silent('a head that stops', 'GET /row HTTP/1.1\r\nHost: edge.example\r\n'),
 ];

@@ -49,7 +49,6 @@ export const syntaxCases = [
   silent('an at sign in a name', get(['X@A: b'])),
   silent('a quote in a name', get(['X"A": b'])),
   silent('a folded line', get(['X-A: b', ' c'])),
-  silent('a first line that is folded', ` GET /row HTTP/1.1\r\nHost: a\r\n\r\n`),
   silent('a space before the colon', get(['X-A : b'])),
   silent('a tab before the colon', get(['X-A\t: b'])),
   silent('a space in a name', get(['X A: b'])),
@@ -122,7 +121,7 @@ export const hopCases = [
   ),
   forwarded('what Connection names may stand before it', get(['X-A: 1', 'Connection: x-a']), { fields: [] }),
   forwarded('two Connection lines', get(['Connection: x-a', 'X-A: 1', 'Connection: x-b', 'X-B: 2'])),
-  forwarded('Connection that names Range', get(['Connection: range', 'Range: bytes=0-1'])),
+  forwarded('Connection that names an ordinary field', get(['Connection: if-match', 'If-Match: x'])),
   refused('Connection that names Host', get(['Connection: host'])),
   refused('Connection that names Content-Length', post(['Connection: content-length', 'Content-Length: 0'])),
   refused(
@@ -136,10 +135,6 @@ export const hopCases = [
   forwarded('Upgrade', get(['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13']), {
     fields: ['sec-websocket-version: 13'],
   }),
-  forwarded(
-    'Upgrade to HTTP/2',
-    get(['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AA']),
-  ),
   forwarded('TE', get(['Connection: TE', 'TE: trailers'])),
   forwarded(
     'Keep-Alive and Proxy-Connection',

@@ -70,6 +70,7 @@ export const lineCases = [
   refused('http/1.1 in lower case', version('http/1.1'), 505),
   refused('white space behind the version', version('HTTP/1.1 '), 505),
   refused('lines that end in bare LF', `GET /row HTTP/1.1\nHost: ${HOST}\n\n`, 505),
+  refused('a space before the method', ` ${get()}`, 505),
   silent('HTTP/0.9', 'GET /row\r\n\r\n'),
   silent('an empty line before the request', `\r\n${get()}`),
   refused("HTTP/2's preface", 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505),
@@ -80,5 +81,5 @@ export const lineCases = [
     `\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\0\x01\0\x02${get()}`,
     { line: 'GET /row HTTP/1.1' },
   ),
-  silent('the beginning of TLS', '\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03'),
+  refused('the beginning of TLS', '\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03', 505),
 ];
