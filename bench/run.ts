@@ -19,7 +19,7 @@ import { measureRounds, type RoundSettings } from './load/rounds.ts';
 import { Site } from './load/site.ts';
 import { Surroundings } from './load/surroundings.ts';
 import { COMPARE, HUNG, MIRROR, OFF, TWIN, type Variant } from './load/variants.ts';
-import { describeMachine } from './machine.ts';
+import { describeMachine, type Machine } from './machine.ts';
 
 const USAGE = `usage: npm run bench -- [--quick] [--skip instructions] [--deadline SECONDS]
 
@@ -33,9 +33,11 @@ const RESULTS_FOLDER = join(import.meta.dirname, 'results');
 interface Plan {
   readonly variants: readonly Variant[];
   readonly rounds: RoundSettings;
-  /** Variants whose instructions are counted, side by side within an inner list. */
-  readonly counted: readonly (readonly Variant[])[];
+  /** Variants whose instructions are counted. */
+  readonly counted: readonly Variant[];
   readonly instructions: InstructionSettings;
+  /** Whether to count in slow motion too, which takes most of a minute for each variant. */
+  readonly countsSlowly: boolean;
   /** How long to wait, all in all, for other processes to be quiet. */
   readonly patienceMs: number;
   readonly deadlineSeconds: number;
@@ -58,13 +60,14 @@ const FULL: Plan = {
     busySlices: 5,
     busySliceRequests: 5_000,
   },
-  counted: [[OFF], [MIRROR], [COMPARE], [TWIN]],
+  counted: [OFF, MIRROR, COMPARE, TWIN],
   instructions: {
-    warmupRequests: 12_000,
+    warmupRequests: 48 * BURST_REQUESTS,
     segments: 3,
     segmentRequests: 6 * BURST_REQUESTS,
     connections: [LOAD.busyConnections, LOAD.rateConnections],
   },
+  countsSlowly: true,
   patienceMs: 120_000,
   deadlineSeconds: 900,
 };
@@ -79,13 +82,14 @@ const QUICK: Plan = {
     busySlices: 2,
     busySliceRequests: 3_000,
   },
-  counted: [[OFF, MIRROR]],
+  counted: [OFF, MIRROR],
   instructions: {
-    warmupRequests: 8_000,
-    segments: 2,
-    segmentRequests: 3 * BURST_REQUESTS,
+    warmupRequests: 48 * BURST_REQUESTS,
+    segments: 3,
+    segmentRequests: 4 * BURST_REQUESTS,
     connections: [LOAD.busyConnections],
   },
+  countsSlowly: false,
   patienceMs: 5_000,
   deadlineSeconds: 240,
 };
@@ -108,12 +112,13 @@ async function measure(plan: Plan, skipsInstructions: boolean): Promise<void> {
     const figures = await measureRounds(site, surroundings, plan.variants, plan.rounds, (round) =>
       tell(`latency and CPU time: round ${round + 1} of ${plan.rounds.rounds}`),
     );
-    const counter = skipsInstructions ? null : createInstructionCounter(site);
+    const counter = createInstructionCounter(site);
+    const isCounted =
+      counter !== null && !skipsInstructions && (plan.countsSlowly || !counter.launcher.isSlowed);
     const instructions: InstructionRow[] = [];
-    for (const variants of counter === null ? [] : plan.counted) {
-      tell(`instructions: ${variants.map((variant) => variant.title).join(' and ')}`);
-      const rows = variants.map((variant) => measureInstructions(site, counter!, variant, plan.instructions));
-      instructions.push(...(await Promise.all(rows)).flat());
+    for (const variant of isCounted ? plan.counted : []) {
+      tell(`instructions: ${variant.title}`);
+      instructions.push(...(await measureInstructions(site, counter, variant, plan.instructions)));
     }
     const { disturbed, measured } = surroundings;
     const instructionMethod = counter?.method ?? null;
@@ -138,7 +143,7 @@ async function measure(plan: Plan, skipsInstructions: boolean): Promise<void> {
 }
 
 /** Latencies are left out: percentiles by slice are there, and the whole is many megabytes. */
-function writeResults(results: { machine: { startedAt: string } }): string {
+function writeResults(results: { readonly machine: Machine; readonly [part: string]: unknown }): string {
   mkdirSync(RESULTS_FOLDER, { recursive: true });
   const file = join(RESULTS_FOLDER, `load-${results.machine.startedAt.replace(/[:.]/g, '-')}.json`);
   const text = JSON.stringify(

@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessGroup } from './processes.ts';
-import { readProcessCpuNs } from './threads.ts';
+import { readProcessDemandNs } from './threads.ts';
 import { ROUTE_ID, type ShadowKind, toConfigText, type Variant } from './variants.ts';
 
 const MAIN_FILE = resolve(import.meta.dirname, '../../src/main.ts');
@@ -85,10 +85,10 @@ export class Gateway {
   /** Waits until it works on nothing any more, so that one measurement's copies do not run into the next. */
   async untilQuiet(limitMs: number): Promise<void> {
     const deadline = performance.now() + limitMs;
-    let used = readProcessCpuNs(this.pid);
+    let used = readProcessDemandNs(this.pid);
     while (performance.now() < deadline) {
       await sleep(QUIET_SAMPLE_MS);
-      const now = readProcessCpuNs(this.pid);
+      const now = readProcessDemandNs(this.pid);
       if (now - used < QUIET_SAMPLE_MS * 1e6 * QUIET_SHARE) return;
       used = now;
     }

@@ -23,10 +23,10 @@ export interface CounterSession {
   count(work: () => Promise<void>): Promise<number>;
 }
 
+/** Numbers of requests are multiples of BURST_REQUESTS. */
 export interface InstructionSettings {
   readonly warmupRequests: number;
   readonly segments: number;
-  /** A multiple of BURST_REQUESTS. */
   readonly segmentRequests: number;
   /** Closed loop; each number of connections is measured by itself, since batches grow with them. */
   readonly connections: readonly number[];

@@ -102,7 +102,9 @@ export class LoadReport {
     ];
     if (instructionMethod === null) {
       lines.push('  Instructions: not counted; neither perf with hardware counters nor valgrind is there.');
-    } else if (instructions.length > 0) {
+    } else if (instructions.length === 0) {
+      lines.push(`  Instructions: left out; a full run counts them (${instructionMethod}).`);
+    } else {
       lines.push(`  Instructions: ${instructionMethod}. Median of segments.`);
     }
     const lost = instructions.filter((row) => row.copiesShare < 1);

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import process from 'node:process';
 import type { OriginOptions, OriginReady } from '../origin.ts';
 import { type Gateway, type Launcher, startGateway } from './gateway.ts';
 import { LoadClient } from './load-client.ts';
@@ -25,6 +26,10 @@ export class Site {
   readonly #folder = mkdtempSync(join(tmpdir(), 'umbra-bench-'));
   #primaryPort = 0;
   #shadowPort: Record<ShadowKind, number> = { answering: 0, hung: 0 };
+
+  constructor() {
+    process.once('exit', () => rmSync(this.#folder, { recursive: true, force: true }));
+  }
 
   /** Primary and shadow are processes of their own, so that one's load is not the other's. */
   async open(): Promise<void> {
@@ -51,9 +56,8 @@ export class Site {
     await this.group.stop(gateway.process);
   }
 
-  async close(): Promise<void> {
-    await this.group.stopAll();
-    rmSync(this.#folder, { recursive: true, force: true });
+  close(): Promise<void> {
+    return this.group.stopAll();
   }
 
   async #startOrigin(options: OriginOptions): Promise<number> {

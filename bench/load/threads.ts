@@ -18,8 +18,16 @@ export interface ThreadUse {
 }
 
 export function readCpuNs(pid: number, tid: number): number {
-  // "on-CPU ns, waiting ns, slices" (Documentation/scheduler/sched-stats.rst).
-  return Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'latin1').split(' ')[0]);
+  return readSchedstat(pid, tid)[0]!;
+}
+
+/** "on-CPU ns, waiting ns, slices" (Documentation/scheduler/sched-stats.rst); zeros for a thread that has ended. */
+function readSchedstat(pid: number, tid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'latin1').split(' ').map(Number);
+  } catch {
+    return [0, 0, 0];
+  }
 }
 
 /** In the order in which the threads were started. */
@@ -38,7 +46,18 @@ export function readThreads(pid: number): ThreadUse[] {
 
 /** CPU time of all threads that are alive, in ns. */
 export function readProcessCpuNs(pid: number): number {
-  return readThreads(pid).reduce((total, thread) => total + thread.cpuNs, 0);
+  return sumSchedstat(pid, ([cpuNs]) => cpuNs!);
+}
+
+/** The same with the time for which they waited for a processor: it stands still only when they want nothing. */
+export function readProcessDemandNs(pid: number): number {
+  return sumSchedstat(pid, ([cpuNs, waitedNs]) => cpuNs! + waitedNs!);
+}
+
+function sumSchedstat(pid: number, pick: (fields: readonly number[]) => number): number {
+  let total = 0;
+  for (const tid of readdirSync(`/proc/${pid}/task`)) total += pick(readSchedstat(pid, Number(tid)));
+  return total;
 }
 
 /**

@@ -140,7 +140,7 @@ export class Tap implements ExchangeObserver {
   /** Writes the job into the outbox. */
   #handOver(answer: PrimaryAnswer): void {
     const lane = this.#lane!;
-    const head = toHeadText(this.#exchange!);
+    const head = this.#exchange!;
     this.#release(this.#heldBytes);
     const bytes = jobBytes(head, this.#bodyBytes, this.#answerBytes);
     if (!this.#route.hasRoom(bytes)) {
@@ -222,11 +222,4 @@ export class Tap implements ExchangeObserver {
     this.#route.hold(-bytes);
     this.#heldBytes -= bytes;
   }
-}
-
-function toHeadText(exchange: ObservedExchange): string {
-  let text = `${exchange.method} ${exchange.target}\r\n`;
-  const { headers } = exchange;
-  for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
-  return text;
 }

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ExchangeRule, MirroredExchange } from '../../src/mirror/exchange.ts';
 import { BatchWriter, type Job, PrimaryAnswer, readBatch } from '../../src/mirror/job.ts';
+import { toJobHead } from './head.ts';
 import { toMirror, toRoute, toShadow } from './rig.ts';
 
 const SHADOW = toShadow('http://s:80');
@@ -26,8 +27,13 @@ function readJob(bodyBytes: number, neighbourBytes: number, answer: PrimaryAnswe
     primaryLatencyMs: 70,
     tappedMs: 1000,
   };
-  writer.writeJob(fields, 'GET /\r\nhost: h\r\nx-request-id: 7\r\n', [Buffer.alloc(bodyBytes, 'x')], []);
-  writer.writeJob(fields, 'GET /\r\nhost: h\r\n', [Buffer.alloc(neighbourBytes)], []);
+  writer.writeJob(
+    fields,
+    toJobHead('GET /\r\nhost: h\r\nx-request-id: 7\r\n'),
+    [Buffer.alloc(bodyBytes, 'x')],
+    [],
+  );
+  writer.writeJob(fields, toJobHead('GET /\r\nhost: h\r\n'), [Buffer.alloc(neighbourBytes)], []);
   const jobs: Job[] = [];
   readBatch(writer.take(), { onJob: (job) => jobs.push(job), onChunk: () => {}, onForget: () => {} });
   return jobs[0]!;

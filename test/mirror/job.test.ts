@@ -8,6 +8,7 @@ import {
   BatchWriter,
   chunkRecordBytes,
   type Job,
+  type JobHead,
   jobBytes,
   type PrimaryAnswer,
   readBatch,
@@ -22,6 +23,17 @@ const bytes = fc.uint8Array({ maxLength: 600 });
 const latin1 = fc
   .array(fc.nat(255), { maxLength: 400 })
   .map((codes) => Buffer.from(codes).toString('latin1'));
+const head = fc.record({
+  method: latin1,
+  target: latin1,
+  headers: fc.array(fc.tuple(latin1, latin1), { maxLength: 8 }).map((pairs) => pairs.flat()),
+});
+
+function toText({ method, target, headers }: JobHead): string {
+  let text = `${method} ${target}\r\n`;
+  for (let at = 0; at < headers.length; at += 2) text += `${headers[at]}: ${headers[at + 1]}\r\n`;
+  return text;
+}
 
 const job = fc.record({
   kind: fc.constant('job' as const),
@@ -32,7 +44,7 @@ const job = fc.record({
   stream: uint32,
   primaryLatencyMs: fc.double({ min: 0, noNaN: true }),
   tappedMs: fc.double({ min: 0, noNaN: true }),
-  head: latin1,
+  head,
   body: fc.array(bytes, { maxLength: 4 }),
   answerBody: fc.array(bytes, { maxLength: 4 }),
 });
@@ -68,7 +80,13 @@ function expected(batch: Written, sizes: readonly number[]): unknown[] {
     if (record.kind === 'job') {
       const { body, answerBody, ...rest } = record;
       const hex = (pieces: readonly Uint8Array[]): string => Buffer.concat(pieces).toString('hex');
-      return { ...rest, bytes: size, body: hex(body), answerBody: hex(answerBody) };
+      return {
+        ...rest,
+        head: toText(rest.head),
+        bytes: size,
+        body: hex(body),
+        answerBody: hex(answerBody),
+      };
     }
     const { kind, rule, stream } = record;
     if (kind === 'forget') return { kind, rule, stream, bytes: size };
@@ -96,7 +114,7 @@ test('what is written into a batch is read from it, in order, and each batch sta
 
 test('the bytes of a record are known before it is written', () => {
   fc.assert(
-    fc.property(latin1, bytes, bytes, (head, body, answer) => {
+    fc.property(head, bytes, bytes, (line, body, answer) => {
       const writer = new BatchWriter();
       const fields = {
         rule: 1,
@@ -108,8 +126,8 @@ test('the bytes of a record are known before it is written', () => {
         tappedMs: 1,
       } as const;
       assert.equal(
-        writer.writeJob({ ...fields }, head, [body], [answer]),
-        jobBytes(head, body.length, answer.length),
+        writer.writeJob({ ...fields }, line, [body], [answer]),
+        jobBytes(line, body.length, answer.length),
       );
       assert.equal(writer.writeChunk(1, 1, body), chunkRecordBytes(body.length));
     }),

@@ -30,6 +30,7 @@ import {
   type MirrorWorkerData,
   PrimaryAnswer,
 } from '../../src/mirror/job.ts';
+import { toJobHead } from './head.ts';
 
 const WORKER = fileURLToPath(new URL('../../src/mirror/worker.ts', import.meta.url));
 const WAIT_MS_MAX = 20_000;
@@ -196,7 +197,12 @@ export class Rig {
       tappedMs: job.tappedMs ?? clock(),
     };
     const head = job.head ?? DEFAULT_HEAD;
-    rule.bytes += this.#lanes[lane]!.batch.writeJob(fields, head, job.body ?? [], job.answerBody ?? []);
+    rule.bytes += this.#lanes[lane]!.batch.writeJob(
+      fields,
+      toJobHead(head),
+      job.body ?? [],
+      job.answerBody ?? [],
+    );
   }
 
   chunk(rule: RigRule, stream: number, bytes: Uint8Array): void {
