@@ -6,7 +6,7 @@
 // begun, left unread until the listener's idle timeout ends it. One object serves many responses in turn.
 
 import { FAILURES, type FailureReason } from '../core/failure.ts';
-import { isAscii, isResponseHopByHop, parseConnection } from '../core/headers.ts';
+import { writeResponseHead } from './response-head.ts';
 
 /** What is used of the listener's response object. */
 export interface ClientResponse {
@@ -29,19 +29,8 @@ export interface ClientResponse {
   close(): unknown;
 }
 
-const STATUS_LINES = new Map<string, string>();
-const STATUS_LINES_MAX = 1024;
 const CONTENT_LENGTH = /^[0-9]{1,15}$/;
 const NO_BYTES = new Uint8Array(0);
-
-function toStatusLine(status: number, text: string): string {
-  const key = `${status} ${text}`;
-  const known = STATUS_LINES.get(key);
-  if (known !== undefined) return known;
-  const line = isAscii(text) ? key : `${status} `;
-  if (STATUS_LINES.size < STATUS_LINES_MAX) STATUS_LINES.set(key, line);
-  return line;
-}
 
 const ReplyState = { idle: 0, open: 1, headed: 2, flushed: 3, ended: 4 } as const;
 
@@ -213,24 +202,10 @@ export class Reply {
   }
 
   #writeHead(closes: boolean): void {
-    const response = this.#response!;
-    response.writeStatus(toStatusLine(this.#status, this.#statusText));
-    const headers = this.#headers;
-    let nominated: readonly string[] | null = null;
-    for (let at = 0; at < headers.length; at += 2) {
-      if (headers[at] === 'connection') nominated = parseConnection(headers[at + 1]!);
-    }
-    for (let at = 0; at < headers.length; at += 2) {
-      const name = headers[at]!;
-      if (isResponseHopByHop(name) || nominated?.includes(name)) continue;
-      if (name === 'content-length') {
-        if (this.#bodiless && this.#status !== 204) response.writeHeader(name, headers[at + 1]!);
-        continue;
-      }
-      const value = headers[at + 1]!;
-      response.writeHeader(name, isAscii(value) ? value : Buffer.from(value, 'latin1'));
-    }
-    if (closes) response.writeHeader('connection', 'close');
+    // The length of a body that follows is written by the listener.
+    const writesLength = this.#bodiless && this.#status !== 204;
+    writeResponseHead(this.#response!, this.#status, this.#statusText, this.#headers, writesLength);
+    if (closes) this.#response!.writeHeader('connection', 'close');
     this.#state = ReplyState.flushed;
   }
 

@@ -16,6 +16,7 @@ import { Exchange } from './exchange.ts';
 import { RequestIds } from './head.ts';
 import { type OpenListener, openListener } from './listener.ts';
 import type { ClientResponse } from './reply.ts';
+import { RetryBudget } from './retry.ts';
 import { RouteTable } from './table.ts';
 
 export interface FrontendOptions {
@@ -36,9 +37,6 @@ export interface FrontendOptions {
 /** Exchange objects kept for reuse. */
 const SPARE_MAX = 1_024;
 const TICK_MS = 100;
-/** Retries may be a fifth of the exchanges, and a burst of this many. */
-const RETRY_SHARE = 0.2;
-const RETRY_BURST = 100;
 const DRAIN_POLL_MS = 10;
 
 export class FrontendThread {
@@ -55,11 +53,11 @@ export class FrontendThread {
   readonly #addresses: ClientAddresses;
   readonly #cells: Float64Array;
   readonly #row: number;
+  readonly #retries = new RetryBudget();
   readonly #spare: Exchange[] = [];
   readonly #tick: NodeJS.Timeout;
   #listeners: OpenListener[] = [];
   #exchanges = 0;
-  #retries = RETRY_BURST;
   #tickDueMs: number;
 
   constructor(options: FrontendOptions) {
@@ -141,12 +139,9 @@ export class FrontendThread {
 
   /** Whether one more retry is within the budget. */
   takeRetry(): boolean {
-    if (this.#retries < 1) {
-      this.#add(ThreadCell.retries_denied);
-      return false;
-    }
-    this.#retries--;
-    return true;
+    const isWithin = this.#retries.take();
+    if (!isWithin) this.#add(ThreadCell.retries_denied);
+    return isWithin;
   }
 
   addRefused(reason: FailureReason): void {
@@ -183,7 +178,7 @@ export class FrontendThread {
   #take(): Exchange {
     this.#exchanges++;
     this.#add(ThreadCell.requests);
-    if (this.#retries < RETRY_BURST) this.#retries += RETRY_SHARE;
+    this.#retries.onExchange();
     return this.#spare.pop() ?? new Exchange(this);
   }
 

@@ -103,7 +103,7 @@ export function openMirrorFrontend(
   const writers = { frontends: 1, lanes: options.lanes ?? 1 };
   const ledger = createLedger(writers);
   const clock = createClock();
-  const defects: unknown[] = [];
+  const [defects, bugs]: [unknown[], unknown[]] = [[], []];
   const shared = { frontend: 0, writers, processBook: ledger.process.buffer, clock };
   const mirroring = new Mirroring({
     ...shared,
@@ -116,7 +116,10 @@ export function openMirrorFrontend(
     ...shared,
     listeners: [{ host: '127.0.0.1', port: 0, tls: null }],
     limits: LIMITS,
-    log: () => true,
+    log: (_level, message, fields) => {
+      if (message === 'defect') bugs.push(fields.stack);
+      return true;
+    },
     createClient: createUndiciClient,
     observe: (entry) => mirroring.observe(entry),
     onTick: () => mirroring.refresh(),
@@ -133,6 +136,7 @@ export function openMirrorFrontend(
   t.after(async () => {
     await frontend.drain(clock() + 5_000);
     await stop(5_000).finally(() => frontend.close());
+    assert.deepEqual(bugs, [], 'defects of the front end');
   });
   opened.setRoute(route);
   frontend.listen();
@@ -156,7 +160,15 @@ function toFrontend(
     },
     async settled(matched) {
       await until(() => {
-        const { matched: found, total_mirrored, total_success, total_errors, skipped, dropped } = report();
+        const {
+          matched: found,
+          total_mirrored,
+          total_success,
+          total_errors,
+          skipped,
+          dropped,
+          in_flight,
+        } = report();
         const left = [...Object.values(skipped), ...Object.values(dropped)].reduce(
           (sum, one) => sum + one,
           0,
@@ -164,6 +176,7 @@ function toFrontend(
         return (
           found === matched &&
           left + total_mirrored === found &&
+          in_flight === 0 &&
           total_success + total_errors === total_mirrored
         );
       }, `${matched} settled exchanges`).catch((error: unknown) => {
