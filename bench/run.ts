@@ -113,12 +113,13 @@ async function measure(plan: Plan, skipsInstructions: boolean): Promise<void> {
       tell(`latency and CPU time: round ${round + 1} of ${plan.rounds.rounds}`),
     );
     const counter = createInstructionCounter(site);
-    const isCounted =
-      counter !== null && !skipsInstructions && (plan.countsSlowly || !counter.launcher.isSlowed);
+    const isSlow = counter?.launcher.isSlowed === true;
     const instructions: InstructionRow[] = [];
-    for (const variant of isCounted ? plan.counted : []) {
-      tell(`instructions: ${variant.title}`);
-      instructions.push(...(await measureInstructions(site, counter, variant, plan.instructions)));
+    if (counter !== null && !skipsInstructions && (plan.countsSlowly || !isSlow)) {
+      for (const variant of plan.counted) {
+        tell(`instructions: ${variant.title}`);
+        instructions.push(...(await measureInstructions(site, counter, variant, plan.instructions)));
+      }
     }
     const { disturbed, measured } = surroundings;
     const instructionMethod = counter?.method ?? null;

@@ -35,7 +35,7 @@ async function openScene(t: TestContext, compare: string, mirrors = 1): Promise<
     path: /
     path_prefix: true
     backends: [{ url: ${primary.url} }]
-    mirror: { backends: [{ url: ${shadow.url} }], compare: ${compare} }`,
+    mirror: { backends: [{ url: ${shadow.url} }], timeout: { connect: 60s, send: 60s, read: 60s }, compare: ${compare} }`,
   });
   return { gateway, primary, shadow };
 }

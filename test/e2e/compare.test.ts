@@ -36,11 +36,10 @@ async function openScene(t: TestContext, mirror = ''): Promise<Scene> {
     path: /
     path_prefix: true
     retries: 0
-    timeout: { read: 1s }
     backends: [{ url: ${primary.url} }]
     mirror:
       backends: [{ url: ${shadow.url} }]
-      timeout: { read: 30s }
+      timeout: { connect: 60s, send: 60s, read: 60s }
       breaker: { failures: 1000000 }
       compare: { log_mismatches: true }
       ${mirror}`,

@@ -144,6 +144,26 @@ describe('forwarded answers', () => {
     assert.equal(answer.body.toString(), 'final');
   });
 
+  it('clients that read late get everything, and their exchanges end', async () => {
+    // Of all sizes, so that for some of them the very last piece has to wait.
+    const sizes = Array.from({ length: 48 }, (_, index) => 4_000_000 + index * 70_001);
+    const heads = primary.arrived;
+    const clients = await Promise.all(sizes.map(() => openRaw(gateway.port)));
+    for (const [index, client] of clients.entries()) {
+      primary.behave({ body: sizes[index]! }, `/late/${index}`);
+      client.socket.pause();
+      await client.send(toRequestBytes({ path: `/late/${index}` }));
+    }
+    await primary.waitForHeads(heads + clients.length);
+    for (const client of clients) client.socket.resume();
+    for (const [index, client] of clients.entries()) {
+      const [answer] = await client.read();
+      assert.equal(answer?.body.length, sizes[index]);
+      client.close();
+    }
+    await untilIdle(gateway);
+  });
+
   it('an answer before the body was sent reaches the client, and the connection ends', async () => {
     primary.behave({ early: true, status: 403, reason: 'Forbidden', body: 'no' });
     const client = await openRaw(gateway.port);

@@ -122,7 +122,7 @@ function toRoute(id: string, primary: Origin, shadow: Origin | null, compare: bo
   const mirror = `
     mirror:
       backends: [{ url: ${shadow?.url} }]
-      timeout: { connect: 2s, send: 2s, read: 2s }
+      timeout: { connect: 60s, send: 60s, read: ${id === 'hung' ? '2s' : '60s'} }
       breaker: { failures: 1000000 }
       ${compare ? 'compare: { log_mismatches: true }' : ''}`;
   return `  - id: ${id}

@@ -39,7 +39,7 @@ function toRoute(primary: Origin, shadows: readonly Origin[], limit: string, id 
     path: /${id}
     path_prefix: true
     backends: [{ url: ${primary.url} }]
-    mirror: { backends: [${backends}], limit: { ${limit} } }`;
+    mirror: { backends: [${backends}], timeout: { connect: 60s, send: 60s, read: 60s }, limit: { ${limit} } }`;
 }
 
 /** `each` requests on each of the connections at once, all answered by the primary. */

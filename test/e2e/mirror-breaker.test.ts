@@ -47,6 +47,7 @@ async function openScene(
     backends: [{ url: ${primary.url} }]
     mirror:
       backends: [${shadows.map(({ url }) => `{ url: ${url} }`).join(', ')}]
+      timeout: { connect: 60s, send: 60s, read: 60s }
       breaker: { ${breaker} }`,
   });
   const { port, settled } = gateway;

@@ -29,7 +29,7 @@ async function withGateway(
     path: /${id}
     path_prefix: true
     backends: [{ url: ${origins.primary.url} }]
-    mirror: { backends: [{ url: ${origins.shadow.url} }], ${mirror} }`,
+    mirror: { backends: [{ url: ${origins.shadow.url} }], timeout: { connect: 60s, send: 60s, read: 60s }, ${mirror} }`,
   );
   const gateway = await openGateway({ ...options, config: `routes:\n${routes.join('\n')}` });
   try {

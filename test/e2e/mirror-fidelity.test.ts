@@ -40,7 +40,7 @@ routes:
     path: /
     path_prefix: true
     backends: [{ url: ${primary.url} }]
-    mirror: { backends: [{ url: ${shadow.url} }], breaker: { failures: 1000000 }, ${mirror} }`,
+    mirror: { backends: [{ url: ${shadow.url} }], timeout: { connect: 60s, send: 60s, read: 60s }, ${mirror} }`,
   });
   return { gateway, primary, shadow };
 }

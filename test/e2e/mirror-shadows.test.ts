@@ -38,6 +38,7 @@ test('every shadow has its own header edits and its own Host, and sees nothing o
     host_header: primary.example
     backends: [{ url: ${primary.url} }]
     mirror:
+      timeout: { connect: 60s, send: 60s, read: 60s }
       backends:
         - url: ${edited.url}
           headers: { set: { X-Env: shadow, X-New: "1", Accept: text/plain }, remove: [Authorization, X-Missing] }
@@ -86,7 +87,7 @@ test('path replaces the path or goes before it, and the query stays as it was', 
     path: /${id}
     path_prefix: true
     backends: [{ url: ${primary.url} }]
-    mirror: { backends: [{ url: ${shadow.url} }], ${mirror} }`;
+    mirror: { backends: [{ url: ${shadow.url} }], timeout: { connect: 60s, send: 60s, read: 60s }, ${mirror} }`;
   const gateway = await openScene(
     t,
     origins,
@@ -127,7 +128,7 @@ for (const compare of [false, true]) {
     path_prefix: true
     retries: 1
     backends: [{ url: ${gone.url} }, { url: ${primary.url} }]
-    mirror: { backends: [{ url: ${shadow.url} }]${compare ? ', compare: {}' : ''} }`,
+    mirror: { backends: [{ url: ${shadow.url} }], timeout: { connect: 60s, send: 60s, read: 60s }${compare ? ', compare: {}' : ''} }`,
     );
     for (let sent = 0; sent < 20; sent++) {
       const response = await request(gateway.port, {
@@ -157,9 +158,9 @@ for (const compare of [false, true]) {
     const toRoute = (path: string, backend: string): string => `  - id: ${path}
     path: /${path}
     retries: 0
-    timeout: { read: 500ms }
+    timeout: { read: ${path === 'hung' ? '500ms' : '60s'} }
     backends: [{ ${backend} }]
-    mirror: { backends: [{ url: ${shadow.url} }]${compare ? ', compare: {}' : ''} }`;
+    mirror: { backends: [{ url: ${shadow.url} }], timeout: { connect: 60s, send: 60s, read: 60s }${compare ? ', compare: {}' : ''} }`;
     const { url } = primary;
     const gateway = await openScene(
       t,
@@ -199,7 +200,7 @@ ${toRoute('cut', `url: ${url}`)}`,
     path: /
     path_prefix: true
     backends: [{ url: ${primary.url} }]
-    mirror: { backends: [{ url: ${shadow.url} }]${compare ? ', compare: {}' : ''} }`,
+    mirror: { backends: [{ url: ${shadow.url} }], timeout: { connect: 60s, send: 60s, read: 60s }${compare ? ', compare: {}' : ''} }`,
     );
     const leave = async (bytes: string | Buffer, heads: number): Promise<void> => {
       const client = await openRaw(gateway.port);
@@ -234,7 +235,7 @@ routes:
     path: /api
     path_prefix: true
     backends: [{ url: ${primary.url} }]
-    mirror: { backends: [{ url: ${shadow.url} }] }`,
+    mirror: { backends: [{ url: ${shadow.url} }], timeout: { connect: 60s, send: 60s, read: 60s } }`,
   );
   const refused: readonly (readonly [number, string])[] = [
     [404, 'GET /other HTTP/1.1\r\nHost: a\r\n\r\n'],

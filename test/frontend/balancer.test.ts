@@ -1,111 +1,63 @@
-// Weighted round robin: exact over a cycle, smooth within it, and one cycle for all that share a cursor.
+// Weighted round robin: exact shares over a cycle, spread smoothly, and never a backend of weight 0.
 
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { test } from 'node:test';
 import fc from 'fast-check';
-import type { WeightedBackend } from '../../src/core/model.ts';
 import { Balancer, layCycle } from '../../src/frontend/balancer.ts';
 
-const SEED = Date.now() & 0x7fff_ffff;
+const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
+console.log(`# seed ${seed}`);
 
-function toBackends(weights: readonly number[]): WeightedBackend[] {
-  return weights.map((weight, index) => ({
+function createBalancer(weights: readonly number[], cursor = new SharedArrayBuffer(4)): Balancer {
+  const backends = weights.map((weight, index) => ({
     origin: `http://b${index}:80`,
     authority: `b${index}`,
     tls: null,
     weight,
   }));
+  return new Balancer(backends, cursor);
 }
 
-function count(places: Iterable<number>, backends: number): number[] {
-  const counts = new Array<number>(backends).fill(0);
-  for (const place of places) counts[place]!++;
-  return counts;
-}
+test('3, 2, 1 and 0 get 6, 4, 2 and none of 12', () => {
+  const balancer = createBalancer([3, 2, 1, 0]);
+  const counts = [0, 0, 0, 0];
+  for (let index = 0; index < 12; index++) counts[balancer.next(0)]!++;
+  assert.deepEqual(counts, [6, 4, 2, 0]);
+});
 
-const weights = fc.array(fc.integer({ min: 0, max: 30 }), { minLength: 1, maxLength: 8 });
-
-describe('balancer', () => {
-  it('the cycle is that of nginx', () => {
-    assert.deepEqual([...layCycle([5, 1, 1])], [0, 0, 1, 0, 2, 0, 0]);
-    assert.deepEqual([...layCycle([3, 2, 1, 0])], [0, 1, 0, 2, 1, 0]);
-    assert.deepEqual([...layCycle([1, 1])], [0, 1]);
-    assert.deepEqual([...layCycle([7])], [0]);
-    assert.deepEqual([...layCycle([0, 0])], []);
-    assert.equal(layCycle([65_535, 65_534]).length, 131_069);
-  });
-
-  it(`a cycle has exactly the shares, as short as can be (seed ${SEED})`, () => {
-    const property = fc.property(weights, (given) => {
-      const cycle = layCycle(given);
-      const counts = count(cycle, given.length);
-      const total = given.reduce((sum, weight) => sum + weight, 0);
-      if (total === 0) {
-        assert.equal(cycle.length, 0);
-        return;
+test('every cycle has exactly the weights’ shares, wherever it begins', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(20), { minLength: 1, maxLength: 8 }), (weights) => {
+      const cycle = layCycle(weights);
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      for (const [index, weight] of weights.entries()) {
+        const share = cycle.filter((backend) => backend === index).length;
+        assert.equal(share * total, weight * cycle.length);
       }
-      for (const [index, weight] of given.entries())
-        assert.equal(counts[index]! * total, weight * cycle.length);
-      const divides = (by: number): boolean => counts.every((each) => each % by === 0);
-      for (let by = 2; by <= 30; by++) assert.equal(divides(by), false, `divisible by ${by}`);
-    });
-    fc.assert(property, { seed: SEED, numRuns: 1_000 });
-  });
+    }),
+    { seed, numRuns: 1_000 },
+  );
+});
 
-  it(`no backend runs ahead of its share by more than one request per other backend (seed ${SEED})`, () => {
-    const property = fc.property(weights, (given) => {
-      const cycle = layCycle(given);
-      const total = given.reduce((sum, weight) => sum + weight, 0);
-      const counts = new Array<number>(given.length).fill(0);
-      for (const [place, index] of cycle.entries()) {
-        counts[index]!++;
-        for (const [other, weight] of given.entries()) {
-          const due = ((place + 1) * weight) / total;
-          assert.ok(Math.abs(counts[other]! - due) < given.length, `${given} at ${place}`);
-        }
-      }
-    });
-    fc.assert(property, { seed: SEED, numRuns: 500 });
-  });
+test('a heavy backend is not chosen in one block', () => {
+  assert.deepEqual([...layCycle([5, 1, 1])], [0, 0, 1, 0, 2, 0, 0]);
+});
 
-  it(`balancers that share a cursor have exact shares together, whoever asks (seed ${SEED})`, () => {
-    const property = fc.property(weights, fc.infiniteStream(fc.nat(2)), (given, turns) => {
-      const length = layCycle(given).length;
-      if (length === 0) return;
-      const cursor = new SharedArrayBuffer(4);
-      const balancers = [0, 1, 2].map(() => new Balancer(toBackends(given), cursor));
-      const chosen: number[] = [];
-      for (const turn of turns) {
-        chosen.push(balancers[turn]!.next(0));
-        if (chosen.length === 3 * length) break;
-      }
-      const once = count(layCycle(given), given.length);
-      assert.deepEqual(
-        count(chosen, given.length),
-        once.map((each) => each * 3),
-      );
-    });
-    fc.assert(property, { seed: SEED, numRuns: 200 });
-  });
+test('two balancers that share a cursor make one cycle together', () => {
+  const cursor = new SharedArrayBuffer(4);
+  const [one, other] = [createBalancer([2, 1], cursor), createBalancer([2, 1], cursor)];
+  const chosen = [one.next(0), other.next(0), one.next(0), other.next(0), one.next(0), other.next(0)];
+  assert.deepEqual(chosen, [...layCycle([2, 1]), ...layCycle([2, 1])]);
+});
 
-  it(`another attempt takes a backend that was not tried, as long as there is one (seed ${SEED})`, () => {
-    const property = fc.property(weights, fc.nat(255), fc.nat(1_000), (given, tried, start) => {
-      const cursor = new SharedArrayBuffer(4);
-      new Uint32Array(cursor)[0] = start;
-      const next = new Balancer(toBackends(given), cursor).next(tried);
-      const usable = [...given.keys()].filter((index) => given[index]! > 0);
-      const left = usable.filter((index) => (tried & (1 << index)) === 0);
-      if (usable.length === 0) assert.equal(next, -1);
-      else assert.ok((left.length > 0 ? left : usable).includes(next));
-    });
-    fc.assert(property, { seed: SEED, numRuns: 2_000 });
-  });
+test('what was tried is passed over while another is left', () => {
+  const balancer = createBalancer([1, 1, 1]);
+  for (let round = 0; round < 9; round++) assert.equal(balancer.next(0b101), 1);
+  assert.notEqual(balancer.next(0b111), -1);
+  assert.equal(createBalancer([1]).next(0b1), 0);
+});
 
-  it('goes on when the cursor starts again at zero', () => {
-    const cursor = new SharedArrayBuffer(4);
-    new Uint32Array(cursor)[0] = 0xffff_ffff;
-    const balancer = new Balancer(toBackends([3, 2, 1]), cursor);
-    const chosen = Array.from({ length: 7 }, () => balancer.next(0)).slice(1);
-    assert.deepEqual(count(chosen, 3), [3, 2, 1]);
-  });
+test('without any weight there is no backend', () => {
+  assert.equal(createBalancer([0, 0]).next(0), -1);
+  assert.equal(createBalancer([]).next(0), -1);
 });
