@@ -80,8 +80,11 @@ const REQUEST_HEADERS: ReadonlyMap<string, number> = new Map<string, number>([
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 /** RFC 9110 section 5.5: no control characters but tab. What lies beyond ASCII may pass, except U+FFFD, which stands for bytes that were lost. */
 const BAD_VALUE = /[^\t\x20-\x7e\x80-\ufffc\ufffe\uffff]/;
-/** A `Host`: reg-name, IPv4 or bracketed IPv6, and a port (RFC 9110 section 7.2, RFC 3986 section 3.2.2). */
-const HOST = /^(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
+/**
+ * A `Host`: reg-name, IPv4 or bracketed IPv6, and a port (RFC 9110 section 7.2, RFC 3986 section 3.2.2). No leading
+ * dot: the listener cuts off what is not ASCII at a value's edge, and would leave one of `é.example`.
+ */
+const HOST = /^(?:[A-Za-z0-9_~-][A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 const ASCII = /^[\x00-\x7f]*$/;
 
 export function isToken(text: string): boolean {

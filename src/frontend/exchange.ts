@@ -54,7 +54,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
   constructor(thread: FrontendThread) {
     this.#thread = thread;
     this.head = new RequestHead(thread.ids);
-    this.#upload = new Upload(this);
+    this.#upload = new Upload(this, thread.slots);
     this.#reply = new Reply(
       () => this.#onClientDrain(),
       (error) => this.onDefect(error),
@@ -139,7 +139,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
     this.#try(this.#target!);
   }
 
-  onUploadChunk(bytes: Uint8Array): void {
+  onUploadPiece(bytes: Uint8Array): void {
     this.#observer?.onRequestBody(bytes);
   }
 
@@ -147,11 +147,11 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
     this.#observer?.onRequestEnd();
   }
 
-  onUploadTooLarge(): void {
+  onUploadRefused(reason: 'body_too_large' | 'overload'): void {
     this.#observe()?.onRefused();
-    this.#count('body_too_large', FAILURES.body_too_large.status);
+    this.#count(reason, FAILURES[reason].status);
     this.#reply.closeAfter();
-    this.#reply.fail('body_too_large');
+    this.#reply.fail(reason);
     if (this.#attempt !== null) this.#attempt.abort();
     else this.#settle();
   }

@@ -11,6 +11,7 @@ import type { Limits, Listener } from '../core/model.ts';
 import type { Observation } from '../core/observer.ts';
 import type { CreateUpstreamClient } from '../upstream/client.ts';
 import { ClientAddresses } from './addresses.ts';
+import { ChunkSlots } from './chunk-slots.ts';
 import { ClientPool } from './clients.ts';
 import { Exchange } from './exchange.ts';
 import { RequestIds } from './head.ts';
@@ -43,6 +44,7 @@ export class FrontendThread {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly ids: RequestIds;
+  readonly slots = new ChunkSlots();
   table = new RouteTable(new Map());
   isDraining = false;
   /** Whether the loop is so late that copies must go first. */

@@ -1,28 +1,34 @@
 // The request body's way from the client to the upstream, with back pressure.
 //
 // A body that is here at once goes as one piece; anything longer is streamed, and the client is paused while the
-// upstream does not want more. Keeps what one read brought, never more. One object serves many exchanges in turn.
+// upstream does not want more. Keeps what one turn of the loop brought, up to a bound. One object serves many
+// exchanges in turn.
 
 import type { UpstreamAttempt } from '../upstream/client.ts';
+import type { ChunkSlots } from './chunk-slots.ts';
 import type { ClientResponse } from './reply.ts';
 
 /** What an upload tells its exchange. */
 export interface UploadOwner {
   /** Whether what the client sends is still of use. */
   readonly isTaking: boolean;
-  /** Some of the body, never empty. */
-  onUploadChunk(bytes: Uint8Array): void;
   /** The request can be sent: its body is here whole, or its first piece is. Called once. */
   onUploadReady(): void;
-  /** The body is complete. Called once, after onUploadReady(). */
+  /** A piece of the body that the upstream gets with the request, or now. It may be kept. Never empty. */
+  onUploadPiece(bytes: Uint8Array): void;
+  /** The body is complete and given to the upstream. Called once, after onUploadReady(). */
   onUploadEnd(): void;
-  onUploadTooLarge(): void;
+  /** It cannot be taken to its end. */
+  onUploadRefused(reason: 'body_too_large' | 'overload'): void;
   /** Chunks that were put off have been looked at; nothing is put off any more. */
   onUploadSettled(): void;
   onDefect(error: unknown): void;
 }
 
-const NO_BYTES = new Uint8Array(0);
+/** Streamed at once. */
+const PIECE_BYTES_MAX = 64 * 1024;
+/** A client that sends more than this against back pressure is refused (chunk-slots.ts says how that can be). */
+const WAITING_BYTES_MAX = 128 * 1024 * 1024;
 
 export class Upload {
   /** The whole body when it came at once and is not empty. */
@@ -36,22 +42,25 @@ export class Upload {
   isPuttingOff = false;
 
   readonly #owner: UploadOwner;
+  readonly #slots: ChunkSlots;
   readonly #onDataBound: (chunk: ArrayBuffer, isLast: boolean) => void;
   #response: ClientResponse | null = null;
   #isDoubtful = false;
+  #isReady = false;
   #bytesMax = 0;
   #bytes = 0;
-  /** Chunks that the upstream does not want yet. */
+  /** Chunks that the upstream does not want yet; the first one from `#taken` on. */
   readonly #waiting: Uint8Array[] = [];
-  readonly #putOff: Uint8Array[] = [];
-  #endPutOff = false;
+  #waitingBytes = 0;
+  #taken = 0;
   #attempt: UpstreamAttempt | null = null;
   #wanted = false;
   #paused = false;
   #endSent = false;
 
-  constructor(owner: UploadOwner) {
+  constructor(owner: UploadOwner, slots: ChunkSlots) {
     this.#owner = owner;
+    this.#slots = slots;
     this.#onDataBound = (chunk, isLast) => {
       try {
         this.#onData(chunk, isLast);
@@ -68,14 +77,13 @@ export class Upload {
     this.hasStreamed = false;
     this.isPuttingOff = false;
     this.#response = null;
+    this.#isReady = false;
     this.#bytes = 0;
-    this.#waiting.length = 0;
-    this.#putOff.length = 0;
-    this.#endPutOff = false;
     this.#attempt = null;
     this.#wanted = false;
     this.#paused = false;
     this.#endSent = false;
+    this.#dropWaiting();
   }
 
   /**
@@ -90,8 +98,8 @@ export class Upload {
     if (!isEmpty) {
       this.isEnded = false;
       response.onData(this.#onDataBound);
-    } else if (isDoubtful) this.#hold(NO_BYTES, true);
-    else this.#take(NO_BYTES, true);
+    } else if (isDoubtful) this.#putOff();
+    else this.#takeWhole(null);
   }
 
   /** The attempt that the body goes to from now on. */
@@ -117,62 +125,82 @@ export class Upload {
   forget(): void {
     this.isEnded = true;
     this.#response = null;
+    this.#dropWaiting();
   }
 
   /** Called by takePutOff() alone. */
   takePutOffNow(): void {
     this.isPuttingOff = false;
     try {
-      for (const bytes of this.#putOff) {
-        if (this.#owner.isTaking) this.#take(bytes, false);
-      }
-      if (this.#endPutOff && this.#owner.isTaking) this.#take(NO_BYTES, true);
+      if (this.#owner.isTaking) this.#advance();
     } catch (error) {
       this.#owner.onDefect(error);
     }
-    this.#putOff.length = 0;
     this.#owner.onUploadSettled();
   }
 
   #onData(chunk: ArrayBuffer, isLast: boolean): void {
-    if (!this.#owner.isTaking) {
-      if (isLast) this.isEnded = true;
-      return;
-    }
+    if (isLast) this.#end();
+    if (!this.#owner.isTaking) return;
     this.#bytes += chunk.byteLength;
     if (this.#bytes > this.#bytesMax) {
-      this.isEnded = isLast;
-      this.#owner.onUploadTooLarge();
+      this.#refuse('body_too_large');
       return;
     }
-    // The listener's memory is gone after this call.
-    const bytes = chunk.byteLength === 0 ? NO_BYTES : Buffer.from(chunk.slice(0));
-    if (this.#isDoubtful) this.#hold(bytes, isLast);
-    else this.#take(bytes, isLast);
+    if (!this.#isDoubtful && !this.#isReady && isLast) {
+      // The listener's memory is gone after this call.
+      this.#takeWhole(chunk.byteLength === 0 ? null : Buffer.from(chunk.slice(0)));
+      return;
+    }
+    if (chunk.byteLength > 0) this.#wait(chunk);
+    if (this.#waitingBytes > WAITING_BYTES_MAX) this.#refuse('overload');
+    else if (this.#isDoubtful) this.#putOff();
+    else this.#advance();
   }
 
-  #hold(bytes: Uint8Array, isLast: boolean): void {
-    if (bytes.length > 0) this.#putOff.push(bytes);
-    this.#endPutOff = isLast;
+  #refuse(reason: 'body_too_large' | 'overload'): void {
+    this.#dropWaiting();
+    this.#owner.onUploadRefused(reason);
+  }
+
+  #wait(chunk: ArrayBuffer): void {
+    this.#waiting.push(this.#slots.keep(chunk));
+    this.#waitingBytes += chunk.byteLength;
+  }
+
+  #putOff(): void {
     if (this.isPuttingOff) return;
     this.isPuttingOff = true;
     setImmediate(takePutOff, this);
   }
 
-  #take(bytes: Uint8Array, isLast: boolean): void {
-    if (isLast) this.#end();
-    if (bytes.length > 0) this.#owner.onUploadChunk(bytes);
-    if (this.isStreaming) this.#stream(bytes);
-    else if (isLast) {
-      this.body = bytes.length > 0 ? bytes : null;
-      this.#owner.onUploadReady();
-    } else {
-      this.isStreaming = true;
-      this.#waiting.push(bytes);
-      this.#pause();
-      this.#owner.onUploadReady();
+  /** The body is here from its first byte to its last. */
+  #takeWhole(body: Uint8Array | null): void {
+    this.#isReady = true;
+    this.#endSent = true;
+    this.body = body;
+    if (body !== null) this.#owner.onUploadPiece(body);
+    this.#owner.onUploadReady();
+    this.#owner.onUploadEnd();
+  }
+
+  /** Goes on with what waits. */
+  #advance(): void {
+    if (this.#isReady) {
+      this.#pump();
+      return;
     }
-    if (isLast) this.#owner.onUploadEnd();
+    if (this.isEnded && this.#waiting.length <= 1) {
+      const [only] = this.#waiting;
+      const body = only === undefined ? null : Buffer.from(only);
+      this.#dropWaiting();
+      this.#takeWhole(body);
+      return;
+    }
+    this.#isReady = true;
+    this.isStreaming = true;
+    this.#pause();
+    this.#owner.onUploadReady();
   }
 
   /** A client that stayed paused could go away without being noticed. */
@@ -181,12 +209,6 @@ export class Upload {
     if (!this.#paused) return;
     this.#paused = false;
     this.#response?.resume();
-  }
-
-  #stream(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#waiting.push(bytes);
-    if (this.#wanted) this.#pump();
-    else this.#pause();
   }
 
   #pause(): void {
@@ -198,21 +220,50 @@ export class Upload {
   /** Gives the upstream what waits, as long as it wants more. */
   #pump(): void {
     const attempt = this.#attempt;
-    if (attempt === null) return;
     while (this.#waiting.length > 0) {
+      if (attempt === null || !this.#wanted) {
+        this.#pause();
+        return;
+      }
+      const piece = this.#takePiece();
       this.hasStreamed = true;
-      if (attempt.write(this.#waiting.shift()!)) continue;
-      this.#wanted = false;
-      this.#pause();
-      return;
+      this.#wanted = attempt.write(piece);
+      this.#owner.onUploadPiece(piece);
     }
-    if (this.isEnded) {
-      if (!this.#endSent) attempt.end();
-      this.#endSent = true;
-    } else if (this.#paused && this.#owner.isTaking) {
+    if (this.isEnded) this.#sendEnd();
+    else if (!this.#wanted) this.#pause();
+    else if (this.#paused && this.#owner.isTaking) {
       this.#paused = false;
       this.#response?.resume();
     }
+  }
+
+  #sendEnd(): void {
+    if (this.#endSent || this.#attempt === null) return;
+    this.#endSent = true;
+    this.#attempt.end();
+    this.#owner.onUploadEnd();
+  }
+
+  /** The next of what waits, in memory of its own. */
+  #takePiece(): Uint8Array {
+    const first = this.#waiting[0]!;
+    const piece = Buffer.from(first.subarray(this.#taken, this.#taken + PIECE_BYTES_MAX));
+    this.#taken += piece.length;
+    this.#waitingBytes -= piece.length;
+    if (this.#taken === first.length) {
+      this.#taken = 0;
+      this.#waiting.shift();
+      this.#slots.release(first);
+    }
+    return piece;
+  }
+
+  #dropWaiting(): void {
+    for (const chunk of this.#waiting) this.#slots.release(chunk);
+    this.#waiting.length = 0;
+    this.#waitingBytes = 0;
+    this.#taken = 0;
   }
 }
 
