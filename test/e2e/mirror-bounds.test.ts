@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { type Gateway, type GatewayOptions, openGateway } from '../kit/gateway.ts';
 import { type Origin, openOrigin } from '../kit/origin.ts';
 import { request } from '../kit/raw.ts';
+import { readMetric, untilMetric } from './metric.ts';
 
 /** A busy machine must not end a copy, unless a test is about that. */
 const PATIENT = 'timeout: { connect: 60s, send: 60s, read: 60s },';
@@ -116,14 +117,6 @@ test('a body that is larger than the whole queue is dropped as queue_full', asyn
   assert.equal(shadow.arrived, 0);
 });
 
-/** Value of an unlabelled or summed metric. */
-async function readMetric(gateway: Gateway, name: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${gateway.adminPort}/metrics`)).text();
-  const values = [...text.matchAll(new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'gm'))];
-  assert.ok(values.length > 0, `${name} in ${text}`);
-  return values.reduce((sum, [, value]) => sum + Number(value), 0);
-}
-
 for (const mirrors of [1, 2]) {
   test(`no more than max_in_flight copies are under way at once, over ${mirrors} mirror threads`, async (t) => {
     const { gateway, shadow } = await openScene(
@@ -134,8 +127,7 @@ for (const mirrors of [1, 2]) {
     shadow.behave({ hang: true });
     for (let sent = 0; sent < 12; sent++) await post(gateway.port, 10);
     await shadow.waitFor(3);
-    const giveUpAt = performance.now() + 60_000;
-    while ((await readMetric(gateway, 'umbra_mirror_waiting')) < 9) assert.ok(performance.now() < giveUpAt);
+    await untilMetric(gateway, 'umbra_mirror_waiting', 9);
     const { api: full } = await gateway.mirrors();
     assert.equal(full!.in_flight, 3);
     assert.equal(full!.total_mirrored, 3);
