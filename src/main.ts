@@ -37,27 +37,37 @@ function refuse(message: string): never {
 }
 
 async function run(file: string): Promise<void> {
-  const supervisor = await startGateway(file);
-  const reload = async (): Promise<void> => {
-    try {
-      await supervisor.reload(loadConfig(file, process.env));
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      supervisor.addRefusedReload(error.problems.map(formatProblem));
-    }
-  };
+  // Before anything is ready: a reload that is asked for during the start follows it.
+  const started = Promise.withResolvers<Supervisor>();
+  process.on('SIGHUP', () => void started.promise.then((supervisor) => reload(supervisor, file)));
+  await startGateway(file, (supervisor) => {
+    drainOnSignal(supervisor);
+    started.resolve(supervisor);
+  });
+}
+
+function drainOnSignal(supervisor: Supervisor): void {
   const drain = (): void => {
     // From here on a second one does what it does by default: it ends the process, at once and whatever runs.
     process.removeAllListeners('SIGTERM');
     process.removeAllListeners('SIGINT');
     void supervisor.drain().then(() => process.exit(0));
   };
-  process.on('SIGHUP', () => void reload());
   process.once('SIGTERM', drain);
   process.once('SIGINT', drain);
 }
 
-async function startGateway(file: string): Promise<Supervisor> {
+async function reload(supervisor: Supervisor, file: string): Promise<void> {
+  try {
+    await supervisor.reload(loadConfig(file, process.env));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    supervisor.addRefusedReload(error.problems.map(formatProblem));
+  }
+}
+
+/** `onStarted` is called before the gateway says that it is ready. */
+async function startGateway(file: string, onStarted: (supervisor: Supervisor) => void): Promise<void> {
   try {
     const supervisor: Supervisor = new Supervisor({
       config: loadConfig(file, process.env),
@@ -69,14 +79,14 @@ async function startGateway(file: string): Promise<Supervisor> {
       },
     });
     const { listeners, admin } = await supervisor.start();
+    onStarted(supervisor);
     process.stdout.write(`umbra ready: ${listeners.join(' ')} admin ${admin}\n`);
-    return supervisor;
   } catch (error) {
     if (error instanceof ConfigError) {
       for (const problem of error.problems) process.stderr.write(`${formatProblem(problem)}\n`);
       process.exit(1);
     }
-    return fail(error instanceof Error ? error.message : String(error));
+    fail(error instanceof Error ? error.message : String(error));
   }
 }
 

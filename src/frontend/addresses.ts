@@ -1,8 +1,8 @@
 // What is known of clients' addresses: their text, and how many connections each has.
 //
-// The listener tells of every new connection with its address, but not which one has ended. So ends are found by
-// reading the system's own table of connections, and only when this thread has enough of them for an address to be
-// over its limit; between two readings an address's count can only be too high.
+// The listener tells of every new connection with its address, but of an end it does not tell whose. So an address's
+// count can be too high by as many ends as were not told apart, and it is only refused when it is over its limit
+// even without those; meanwhile the system's own table of connections is read to tell them apart.
 
 import { readFile } from 'node:fs/promises';
 
@@ -34,16 +34,23 @@ export function toAddressText(bytes: Uint8Array): string {
 export class ClientAddresses {
   readonly #limit: number;
   readonly #ports: () => readonly number[];
+  readonly #threads: number;
   readonly #texts = new Map<number, string>();
   #counts = new Map<string, number>();
   #connections = 0;
+  /** Ends since the last reading that were not told apart. */
+  #unknownEnds = 0;
   #recounting = false;
   #recountedAt = Number.NEGATIVE_INFINITY;
 
-  /** `limit` connections from one address; `ports` are this process's own listening ports. */
-  constructor(limit: number, ports: () => readonly number[]) {
+  /**
+   * `limit` connections from one address to this thread; `ports` are this process's own listening ports, shared by
+   * so many `threads`.
+   */
+  constructor(limit: number, ports: () => readonly number[], threads = 1) {
     this.#limit = limit;
     this.#ports = ports;
+    this.#threads = threads;
   }
 
   get connections(): number {
@@ -63,21 +70,26 @@ export class ClientAddresses {
     return text;
   }
 
-  /** Counts a new connection; false when its address has too many. */
+  /** Counts a new connection; false when its address has too many, whoever has left. */
   enter(address: ArrayBuffer): boolean {
     this.#connections++;
     const text = this.toText(address);
     const count = (this.#counts.get(text) ?? 0) + 1;
     this.#counts.set(text, count);
     if (count <= this.#limit) return true;
-    this.#recount();
-    return false;
+    if (this.#unknownEnds > 0) this.#recount();
+    return count - this.#unknownEnds <= this.#limit;
   }
 
   leave(): void {
     this.#connections--;
-    // Nobody is left: nothing to find out.
-    if (this.#connections === 0) this.#counts.clear();
+    this.#unknownEnds++;
+    if (this.#connections > 0 && this.#counts.size > 1) return;
+    // Nobody is left, or only one who can have left.
+    this.#unknownEnds = 0;
+    const [only] = this.#counts.keys();
+    this.#counts.clear();
+    if (only !== undefined && this.#connections > 0) this.#counts.set(only, this.#connections);
   }
 
   /** Replaces the counts by the system's, in the background, at most once a second. */
@@ -85,10 +97,15 @@ export class ClientAddresses {
     const now = performance.now();
     if (this.#recounting || now - this.#recountedAt < RECOUNT_MS) return;
     this.#recounting = true;
+    const endsBefore = this.#unknownEnds;
     void readConnections(new Set(this.#ports())).then((counts) => {
-      if (counts !== null) this.#counts = counts;
       this.#recounting = false;
       this.#recountedAt = performance.now();
+      if (counts === null) return;
+      // The system spreads connections over the threads evenly.
+      for (const [text, count] of counts) counts.set(text, Math.ceil(count / this.#threads));
+      this.#counts = counts;
+      this.#unknownEnds -= endsBefore;
     });
   }
 }

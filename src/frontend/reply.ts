@@ -205,7 +205,7 @@ export class Reply {
     // The length of a body that follows is written by the listener.
     const writesLength = this.#bodiless && this.#status !== 204;
     writeResponseHead(this.#response!, this.#status, this.#statusText, this.#headers, writesLength);
-    if (closes) this.#response!.writeHeader('connection', 'close');
+    if (closes) this.#response!.writeHeader('Connection', 'close');
     this.#state = ReplyState.flushed;
   }
 
@@ -220,9 +220,9 @@ export class Reply {
       response.end(`${text}\n`, closes);
       return;
     }
-    response.writeHeader('content-length', String(text.length + 1));
+    response.writeHeader('Content-Length', String(text.length + 1));
     if (closes) {
-      response.writeHeader('connection', 'close');
+      response.writeHeader('Connection', 'close');
       response.pause();
     }
     response.endWithoutBody();

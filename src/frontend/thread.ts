@@ -68,7 +68,11 @@ export class FrontendThread {
     this.clock = options.clock;
     this.ids = new RequestIds(options.frontend);
     this.#clients = new ClientPool(options.createClient);
-    this.#addresses = new ClientAddresses(options.limits.connectionsPerAddress, () => this.ports);
+    this.#addresses = new ClientAddresses(
+      options.limits.connectionsPerAddress,
+      () => this.ports,
+      options.writers.frontends,
+    );
     const book = new ProcessBook(options.processBook, options.writers);
     this.#cells = book.threads;
     this.#row = book.threadRow(options.frontend);

@@ -56,3 +56,19 @@ test('an address may have as many connections as the limit says, and not one mor
   for (let left = 0; left < 4; left++) addresses.leave();
   assert.equal(addresses.enter(one), true);
 });
+
+test('connections that have ended do not count, as long as it can be told', () => {
+  const addresses = new ClientAddresses(2, () => []);
+  const one = Uint8Array.from([10, 0, 0, 1]).buffer;
+  const other = Uint8Array.from([10, 0, 0, 2]).buffer;
+  addresses.enter(one);
+  for (let round = 0; round < 100; round++) {
+    assert.equal(addresses.enter(one), true, `alone, ${round}`);
+    addresses.leave();
+  }
+  addresses.enter(other);
+  for (let round = 0; round < 100; round++) {
+    assert.equal(addresses.enter(one), true, `beside another, ${round}`);
+    addresses.leave();
+  }
+});

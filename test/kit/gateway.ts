@@ -174,7 +174,12 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
       child.kill(signal);
     },
     async stop({ balanced = true } = {}) {
-      if (balanced && child.exitCode === null) await gateway.settled();
+      try {
+        if (balanced && child.exitCode === null) await gateway.settled();
+      } catch (error) {
+        child.kill('SIGKILL');
+        throw error;
+      }
       child.kill('SIGTERM');
       return exited;
     },
