@@ -37,15 +37,27 @@ function start(data: FrontendData): void {
     data.entries,
   );
 
+  let draining = false;
   const drain = async (graceMs: number): Promise<void> => {
+    if (draining) return;
+    draining = true;
     const deadlineMs = clock() + graceMs;
-    const complete = await frontend.drain(deadlineMs);
+    await frontend.drain(deadlineMs, () => mirroring.isSettled());
+    // A request that comes on a kept connection meanwhile is forwarded, and not mirrored any more.
     await mirroring.stop(Math.max(COPIES_GRACE_MS, deadlineMs - clock()));
+    await frontend.drain(deadlineMs, () => true);
+    const complete = frontend.exchanges === 0;
     frontend.close();
     report({ kind: 'drained', complete });
     // Nothing keeps the thread now. It must end by itself: to terminate one that runs the listener ends the process.
     port.close();
   };
+  // What nobody caught may have left anything behind. The gateway is told, drains and ends, to be started again;
+  // to let the thread die here and now would take the process and all its exchanges along.
+  process.on('uncaughtException', (error) => {
+    frontend.onDefect(error);
+    report({ kind: 'defect', message: error.stack ?? error.message });
+  });
 
   port.on('message', (order: Order) => {
     if (order.kind === 'drain') {

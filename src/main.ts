@@ -74,7 +74,7 @@ async function startGateway(file: string, onStarted: (supervisor: Supervisor) =>
       version: readVersion(),
       frontendFile: workerFile(import.meta.url, './frontend-thread'),
       onFatal: (error) => {
-        process.stderr.write(`umbra: a front-end thread is lost: ${error.stack ?? error.message}\n`);
+        process.stderr.write(`umbra: a front-end thread is lost: ${error.message}\n`);
         void supervisor.drain().then(() => process.exit(1));
       },
     });

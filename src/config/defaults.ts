@@ -54,7 +54,8 @@ export const DURATION_MS_MAX = DAY_MS;
 export const THREADS_FRONTEND_MAX = 64;
 export const THREADS_MIRROR_MAX = 16;
 export const LISTENERS_MAX = 64;
-export const BACKENDS_MAX = 64;
+/** The balancer remembers those that were tried in the bits of a word. */
+export const BACKENDS_MAX = 32;
 export const WEIGHT_MAX = 65_535;
 /** Places in the balancer's cycle: the weights after division by what they have in common. */
 export const CYCLE_MAX = 65_536;

@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import type { FrontendData, Order, Report } from '../core/message.ts';
 
 export interface FrontendHooks {
-  /** The thread ended without having been told to. */
+  /** The thread ended without having been told to, or asks to be ended. Called once; the message has the stack. */
   readonly onLost: (error: Error) => void;
 }
 
@@ -22,22 +22,25 @@ export class FrontendHandle {
   #onFailed: ((error: Error) => void) | null = null;
   #draining = false;
   readonly #ended: Promise<void>;
+  #hasEnded = false;
+  #isLost = false;
   #complete = true;
 
   constructor(file: string, data: FrontendData, hooks: FrontendHooks) {
     this.#worker = new Worker(file, { workerData: data, name: `umbra-front-${data.frontend}` });
-    this.#worker.on('message', (report: Report) => this.#onReport(report));
-    let lastError: Error | null = null;
+    this.#worker.on('message', (report: Report) => this.#onReport(report, hooks));
+    let lastError: string | null = null;
     this.#worker.on('error', (error) => {
-      lastError = error instanceof Error ? error : new Error(String(error));
+      lastError = error instanceof Error ? (error.stack ?? error.message) : String(error);
     });
     this.#ended = new Promise((resolve) => {
       this.#worker.once('exit', (code) => {
         resolve();
+        this.#hasEnded = true;
         for (const waiting of this.#waiting.splice(0)) waiting.resolve();
-        const error = lastError ?? new Error(`front-end thread ended with code ${code}`);
-        this.#onFailed?.(error);
-        if (!this.#draining) hooks.onLost(error);
+        const error = new Error(lastError ?? `front-end thread ended with code ${code}`);
+        if (this.#onFailed !== null) this.#onFailed(error);
+        else this.#lose(error, hooks);
       });
     });
   }
@@ -52,6 +55,7 @@ export class FrontendHandle {
 
   /** Resolves when new exchanges begin on that generation, or the thread is gone. */
   apply(order: Order & { kind: 'routes' }): Promise<void> {
+    if (this.#hasEnded) return Promise.resolve();
     return new Promise((resolve) => {
       this.#waiting.push({ resolve, generation: order.generation });
       this.#worker.postMessage(order);
@@ -60,20 +64,28 @@ export class FrontendHandle {
 
   /** Resolves when the thread has ended: true when every exchange had. */
   async drain(graceMs: number): Promise<boolean> {
+    if (!this.#draining) this.#worker.postMessage({ kind: 'drain', graceMs } satisfies Order);
     this.#draining = true;
-    this.#worker.postMessage({ kind: 'drain', graceMs } satisfies Order);
     await this.#ended;
     return this.#complete;
   }
 
-  #onReport(report: Report): void {
+  #lose(error: Error, hooks: FrontendHooks): void {
+    if (this.#draining || this.#isLost) return;
+    this.#isLost = true;
+    hooks.onLost(error);
+  }
+
+  #onReport(report: Report, hooks: FrontendHooks): void {
     switch (report.kind) {
+      case 'defect':
+        this.#lose(new Error(report.message), hooks);
+        break;
       case 'ready':
         this.#onFailed = null;
         this.#onReady?.();
         break;
       case 'failed':
-        this.#draining = true;
         this.#onFailed?.(new Error(report.message));
         this.#onFailed = null;
         break;

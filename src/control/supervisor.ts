@@ -46,6 +46,7 @@ export class Supervisor {
   #isReady = false;
   #reload = { isSuccessful: true, succeededAtMs: Date.now() };
   #applying: Promise<void> = Promise.resolve();
+  #drained: Promise<void> | null = null;
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -162,7 +163,12 @@ export class Supervisor {
   }
 
   /** Stops accepting, lets exchanges and copies end within the shutdown timeout, ends the threads. */
-  async drain(): Promise<void> {
+  drain(): Promise<void> {
+    this.#drained ??= this.#drain();
+    return this.#drained;
+  }
+
+  async #drain(): Promise<void> {
     this.#isReady = false;
     const graceMs = this.#config.shutdownTimeoutMs;
     this.logs.info('draining', { grace_seconds: graceMs / 1000 });

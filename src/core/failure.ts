@@ -29,5 +29,3 @@ export const FAILURES = {
 } as const satisfies Record<string, FailureRow>;
 
 export type FailureReason = keyof typeof FAILURES;
-
-export const FAILURE_REASONS = Object.keys(FAILURES) as readonly FailureReason[];

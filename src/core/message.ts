@@ -32,6 +32,8 @@ export type Report =
   | { readonly kind: 'ready' }
   /** It cannot listen, and waits to be told to end. */
   | { readonly kind: 'failed'; readonly message: string }
+  /** An exception that nobody caught: it goes on, but should be drained. */
+  | { readonly kind: 'defect'; readonly message: string }
   /** New exchanges begin on that generation of routes. */
   | { readonly kind: 'applied'; readonly generation: number }
   /** The last word. `complete` is false when the deadline cut exchanges off. */

@@ -43,6 +43,9 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
   #clientGone = false;
   /** A refusal that is answered in a later turn. */
   #refusal: FailureReason | null = null;
+  /** Of the primary's answer. */
+  #status = 0;
+  #isCounted = false;
   #startedMs = 0;
   #triesLeft = 0;
   #tried = 0;
@@ -149,7 +152,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
 
   onUploadRefused(reason: 'body_too_large' | 'overload'): void {
     this.#observe()?.onRefused();
-    this.#count(reason, FAILURES[reason].status);
+    this.#countFailure(reason);
     this.#reply.closeAfter();
     this.#reply.fail(reason);
     if (this.#attempt !== null) this.#attempt.abort();
@@ -166,8 +169,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
     this.#response = null;
     this.#upload.forget();
     if (!this.#reply.isDone) {
-      if (this.#reply.hasHead) this.#target?.add(RouteCell.client_gone);
-      else this.#count('client_gone', FAILURES.client_gone.status);
+      this.#countFailure('client_gone');
       this.#reply.forget();
     }
     this.#observe()?.onClientGone();
@@ -252,7 +254,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
       this.#fail('malformed', 'more than one content-length');
       return;
     }
-    this.#count(null, status);
+    this.#status = status;
     this.#observer?.onAnswerHead(status);
     // Runs when what one read brought is through: until then the body may join the head.
     queueMicrotask(this.#flushBound);
@@ -263,6 +265,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
       const now = this.#thread.clock();
       const latencyMs = now - this.#startedMs;
       this.#target!.latency.record(latencyMs, now);
+      this.#count(this.#status);
       this.#reply.end();
       this.#observe()?.onAnswerEnd(latencyMs);
     }
@@ -280,7 +283,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
   }
 
   #takesRetry(failure: UpstreamFailure): boolean {
-    if (this.#triesLeft === 0 || this.#reply.hasHead || this.#upload.hasStreamed) return false;
+    if (this.#triesLeft === 0 || this.#reply.isBegun || this.#upload.hasStreamed) return false;
     const hasBody = this.body !== null || this.streaming;
     return isRepeatable(failure, this.head.method, hasBody) && this.#thread.takeRetry();
   }
@@ -291,7 +294,6 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
   #fail(reason: UpstreamReason | 'no_primary', cause: string): void {
     const target = this.#target!;
     this.#observe()?.onAnswerFailed();
-    const { status } = FAILURES[reason];
     const backend = target.route.backends[this.#backend]!.origin;
     this.#thread.log('warn', 'primary failed', {
       route: target.route.id,
@@ -302,8 +304,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
       path: this.head.path.slice(0, 1024),
       request_id: this.head.requestId.slice(0, 256),
     });
-    if (this.#reply.hasHead) target.add(RouteCell[reason]);
-    else this.#count(reason, status);
+    this.#countFailure(reason);
     if (!this.#upload.isEnded) this.#reply.closeAfter();
     this.#reply.fail(reason);
     if (this.#attempt === null) this.#settle();
@@ -330,12 +331,17 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
     this.#settle();
   }
 
+  /** The exchange did not go well: counts why, and what the client has seen of it. */
+  #countFailure(reason: keyof typeof FAILURES & keyof typeof RouteCell): void {
+    this.#target?.add(RouteCell[reason]);
+    this.#count(this.#reply.isBegun ? this.#status : FAILURES[reason].status);
+  }
+
   /** Counts what the client was answered, once per exchange. */
-  #count(reason: keyof typeof RouteCell | null, status: number): void {
-    const target = this.#target;
-    if (target === null) return;
-    if (reason !== null) target.add(RouteCell[reason]);
-    target.addAnswer(status);
+  #count(status: number): void {
+    if (this.#isCounted) return;
+    this.#isCounted = true;
+    this.#target?.addAnswer(status);
   }
 
   /** The observer, for its last call. */
@@ -350,6 +356,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
     this.#thread.onDefect(error);
     const response = this.#response;
     const isDone = this.#reply.isDone;
+    this.#countFailure('internal');
     this.#response = null;
     this.#clientGone = true;
     this.#reply.forget();
@@ -371,6 +378,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
     if (!this.#clientGone && !this.#reply.isDone) return;
     this.#live = false;
     this.#response = null;
+    this.#upload.drop();
     this.#target?.leave();
     this.#target = null;
     this.#thread.release(this);
@@ -385,6 +393,8 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
     this.#live = true;
     this.#clientGone = false;
     this.#refusal = null;
+    this.#status = 0;
+    this.#isCounted = false;
     this.#tried = 0;
     this.#backend = 0;
   }

@@ -33,6 +33,8 @@ const TARGET = /^\/[\x21\x22\x24-\x7e]*$/;
 const PLAIN_VALUE = /^[\t\x20-\x7e]*$/;
 const CONTENT_LENGTH = /^[0-9]{1,16}$/;
 const CLOSE = /(?:^|,)[\t ]*close[\t ]*(?:,|$)/i;
+/** RFC 9110 section 9.2.1. */
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 /** RFC 1035 section 2.3.4, and room for a port. */
 const HOST_LENGTH_MAX = 255 + 6;
 
@@ -221,8 +223,8 @@ export class RequestHead {
       // The listener reads chunk extensions, bare LF and trailers in its own way; nothing after this body is safe.
       this.last = true;
     } else if (this.#lengths === 0) {
-      // A length may be hidden from us behind a header without a name.
-      this.last = this.method === 'POST' || this.method === 'PUT' || this.method === 'PATCH';
+      // A length may be hidden from us behind a header without a name, so whatever usually has a body is the last one.
+      this.last = !SAFE.has(this.method);
     }
     if (this.contentLength > limits.bodyBytes) return 'body_too_large';
     return null;

@@ -107,8 +107,9 @@ export class Reply {
     this.#closes = true;
   }
 
-  get hasHead(): boolean {
-    return this.#state >= ReplyState.headed;
+  /** Whether the client may have got a part of the response: it can no longer be replaced by another. */
+  get isBegun(): boolean {
+    return this.#state >= ReplyState.flushed;
   }
 
   get isDone(): boolean {

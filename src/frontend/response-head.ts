@@ -38,8 +38,11 @@ export function writeResponseHead(
 }
 
 function findNominated(headers: readonly string[]): readonly string[] | null {
+  let nominated: readonly string[] | null = null;
   for (let at = 0; at < headers.length; at += 2) {
-    if (headers[at] === 'connection') return parseConnection(headers[at + 1]!);
+    if (headers[at] !== 'connection') continue;
+    const more = parseConnection(headers[at + 1]!) ?? [];
+    nominated = nominated === null ? more : nominated.concat(more);
   }
-  return null;
+  return nominated;
 }

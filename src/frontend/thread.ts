@@ -115,14 +115,16 @@ export class FrontendThread {
     });
   }
 
-  /** Accepts no more connections and lets what runs end, until the deadline. False when something was left. */
-  async drain(deadlineMs: number): Promise<boolean> {
+  /**
+   * Accepts no more connections and lets what runs end, until the deadline: exchanges, those too that still come on
+   * kept connections, and whatever `isSettled` speaks for.
+   */
+  async drain(deadlineMs: number, isSettled: () => boolean): Promise<void> {
     this.isDraining = true;
     for (const listener of this.#listeners) listener.stop();
-    while (this.#exchanges > 0 && this.clock() < deadlineMs) {
+    while ((this.#exchanges > 0 || !isSettled()) && this.clock() < deadlineMs) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS));
     }
-    return this.#exchanges === 0;
   }
 
   /** Ends everything that is left. */

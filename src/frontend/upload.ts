@@ -5,7 +5,7 @@
 // exchanges in turn.
 
 import type { UpstreamAttempt } from '../upstream/client.ts';
-import type { ChunkSlots } from './chunk-slots.ts';
+import { ChunkQueue, type ChunkSlots } from './chunk-slots.ts';
 import type { ClientResponse } from './reply.ts';
 
 /** What an upload tells its exchange. */
@@ -42,17 +42,14 @@ export class Upload {
   isPuttingOff = false;
 
   readonly #owner: UploadOwner;
-  readonly #slots: ChunkSlots;
   readonly #onDataBound: (chunk: ArrayBuffer, isLast: boolean) => void;
   #response: ClientResponse | null = null;
   #isDoubtful = false;
   #isReady = false;
   #bytesMax = 0;
   #bytes = 0;
-  /** Chunks that the upstream does not want yet; the first one from `#taken` on. */
-  readonly #waiting: Uint8Array[] = [];
-  #waitingBytes = 0;
-  #taken = 0;
+  /** What the upstream does not want yet. */
+  readonly #waiting: ChunkQueue;
   #attempt: UpstreamAttempt | null = null;
   #wanted = false;
   #paused = false;
@@ -60,7 +57,7 @@ export class Upload {
 
   constructor(owner: UploadOwner, slots: ChunkSlots) {
     this.#owner = owner;
-    this.#slots = slots;
+    this.#waiting = new ChunkQueue(slots);
     this.#onDataBound = (chunk, isLast) => {
       try {
         this.#onData(chunk, isLast);
@@ -83,7 +80,12 @@ export class Upload {
     this.#wanted = false;
     this.#paused = false;
     this.#endSent = false;
-    this.#dropWaiting();
+    this.#waiting.clear();
+  }
+
+  /** Lets go of what waits: nobody will ask for it any more. */
+  drop(): void {
+    this.#waiting.clear();
   }
 
   /**
@@ -125,7 +127,7 @@ export class Upload {
   forget(): void {
     this.isEnded = true;
     this.#response = null;
-    this.#dropWaiting();
+    this.#waiting.clear();
   }
 
   /** Called by takePutOff() alone. */
@@ -152,20 +154,14 @@ export class Upload {
       this.#takeWhole(chunk.byteLength === 0 ? null : Buffer.from(chunk.slice(0)));
       return;
     }
-    if (chunk.byteLength > 0) this.#wait(chunk);
-    if (this.#waitingBytes > WAITING_BYTES_MAX) this.#refuse('overload');
+    if (!this.#waiting.push(chunk) || this.#waiting.bytes > WAITING_BYTES_MAX) this.#refuse('overload');
     else if (this.#isDoubtful) this.#putOff();
     else this.#advance();
   }
 
   #refuse(reason: 'body_too_large' | 'overload'): void {
-    this.#dropWaiting();
+    this.#waiting.clear();
     this.#owner.onUploadRefused(reason);
-  }
-
-  #wait(chunk: ArrayBuffer): void {
-    this.#waiting.push(this.#slots.keep(chunk));
-    this.#waitingBytes += chunk.byteLength;
   }
 
   #putOff(): void {
@@ -190,11 +186,8 @@ export class Upload {
       this.#pump();
       return;
     }
-    if (this.isEnded && this.#waiting.length <= 1) {
-      const [only] = this.#waiting;
-      const body = only === undefined ? null : Buffer.from(only);
-      this.#dropWaiting();
-      this.#takeWhole(body);
+    if (this.isEnded && this.#waiting.bytes <= PIECE_BYTES_MAX) {
+      this.#takeWhole(this.#waiting.bytes === 0 ? null : this.#waiting.take(PIECE_BYTES_MAX));
       return;
     }
     this.#isReady = true;
@@ -220,12 +213,12 @@ export class Upload {
   /** Gives the upstream what waits, as long as it wants more. */
   #pump(): void {
     const attempt = this.#attempt;
-    while (this.#waiting.length > 0) {
+    while (this.#waiting.bytes > 0) {
       if (attempt === null || !this.#wanted) {
         this.#pause();
         return;
       }
-      const piece = this.#takePiece();
+      const piece = this.#waiting.take(PIECE_BYTES_MAX);
       this.hasStreamed = true;
       this.#wanted = attempt.write(piece);
       this.#owner.onUploadPiece(piece);
@@ -243,27 +236,6 @@ export class Upload {
     this.#endSent = true;
     this.#attempt.end();
     this.#owner.onUploadEnd();
-  }
-
-  /** The next of what waits, in memory of its own. */
-  #takePiece(): Uint8Array {
-    const first = this.#waiting[0]!;
-    const piece = Buffer.from(first.subarray(this.#taken, this.#taken + PIECE_BYTES_MAX));
-    this.#taken += piece.length;
-    this.#waitingBytes -= piece.length;
-    if (this.#taken === first.length) {
-      this.#taken = 0;
-      this.#waiting.shift();
-      this.#slots.release(first);
-    }
-    return piece;
-  }
-
-  #dropWaiting(): void {
-    for (const chunk of this.#waiting) this.#slots.release(chunk);
-    this.#waiting.length = 0;
-    this.#waitingBytes = 0;
-    this.#taken = 0;
   }
 }
 

@@ -4,7 +4,6 @@
 // Each pool has one thread, so that the records of one exchange meet in one place and a lost thread is known by
 // the lane that lost it.
 
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
@@ -36,6 +35,12 @@ export interface LaneOptions {
   readonly onDefect: (error: unknown) => void;
 }
 
+/** Records that fill a batch. Kept apart, so that a backlog leaves piece by piece and never in one long copy. */
+interface Sealed {
+  readonly records: ArrayBuffer;
+  readonly count: number;
+}
+
 export class Lane {
   readonly writer = new BatchWriter();
   readonly #options: LaneOptions;
@@ -49,6 +54,9 @@ export class Lane {
   #timerSet = true;
   /** The thread has failed a batch and is on its way out. */
   #failing = false;
+  /** Batches that the thread was too busy to take, in their order; `writer` holds what came after them. */
+  #sealed: Sealed[] = [];
+  #sealedBytes = 0;
   #newRules: MirrorRule[] = [];
   #retiredRules: number[] = [];
   /** Every rule that records may name, for a thread that takes the place of a lost one. */
@@ -70,7 +78,12 @@ export class Lane {
 
   /** Whether more records wait than the mirror thread can be expected to get through. */
   get isOverloaded(): boolean {
-    return this.writer.bytes > WAITING_BYTES_MAX;
+    return this.#sealedBytes + this.writer.bytes > WAITING_BYTES_MAX;
+  }
+
+  /** Whether nothing waits here. */
+  get isEmpty(): boolean {
+    return this.#sealed.length === 0 && this.#records === 0;
   }
 
   /** For tests and health: the thread that serves the lane, or null while there is none. */
@@ -93,8 +106,9 @@ export class Lane {
   /** A record was written to `writer`. */
   onRecord(): void {
     this.#records++;
-    if (this.#records >= RECORDS_MAX || this.writer.bytes >= BATCH_BYTES_MAX) this.#flush();
-    else this.#armTimer();
+    if (this.#records < RECORDS_MAX && this.writer.bytes < BATCH_BYTES_MAX) this.#armTimer();
+    else if (this.#canSend) this.#send();
+    else this.#seal();
   }
 
   /** Sends what waits, lets the thread finish for so long, then ends it. */
@@ -102,13 +116,14 @@ export class Lane {
     this.#closed = true;
     clearTimeout(this.#flushTimer);
     if (this.#thread !== null && !this.#failing) {
-      if (this.#records > 0) this.#send();
+      while (this.#sealed.length > 0 || this.#records > 0) this.#send();
       const stop: Stop = { kind: 'stop', deadlineMs: this.#options.clock() + graceMs };
       const answered = this.#pool.run(stop).catch(this.#options.onDefect);
       // A thread that hangs is not waited for much longer than it was told.
       await Promise.race([answered, sleep(graceMs + STOP_MARGIN_MS, undefined, { ref: false })]);
     }
-    const exited = this.#thread === null ? null : once(this.#thread, 'exit');
+    const thread = this.#thread;
+    const exited = thread === null ? null : new Promise((resolve) => thread.once('exit', resolve));
     await this.#pool.destroy();
     await exited;
     this.#lose();
@@ -125,19 +140,36 @@ export class Lane {
     this.#flush();
   }
 
-  #flush(): void {
-    if (this.#closed || this.#thread === null || this.#failing || this.#underWay >= UNDER_WAY_MAX) return;
-    if (this.#records === 0 && this.#retiredRules.length === 0) return;
-    this.#send();
+  get #canSend(): boolean {
+    return !this.#closed && this.#thread !== null && !this.#failing && this.#underWay < UNDER_WAY_MAX;
   }
 
-  #send(): void {
+  /** Sends what waits, as far as the thread takes it. */
+  #flush(): void {
+    while (this.#canSend) {
+      if (this.#sealed.length === 0 && this.#records === 0 && this.#retiredRules.length === 0) return;
+      this.#send();
+    }
+  }
+
+  #seal(): void {
     const records = this.writer.take();
-    const batch: Batch = { kind: 'batch', records, rules: this.#newRules, retired: this.#retiredRules };
-    this.#options.onBatch(this.#records);
+    this.#sealed.push({ records, count: this.#records });
+    this.#sealedBytes += records.byteLength;
     this.#records = 0;
+  }
+
+  /** Sends the oldest batch. Rules go with the first one, and are retired with the last. */
+  #send(): void {
+    if (this.#sealed.length === 0) this.#seal();
+    const { records, count } = this.#sealed.shift()!;
+    this.#sealedBytes -= records.byteLength;
+    const isLast = this.#sealed.length === 0 && this.#records === 0;
+    const retired = isLast ? this.#retiredRules : [];
+    const batch: Batch = { kind: 'batch', records, rules: this.#newRules, retired };
+    this.#options.onBatch(count);
     this.#newRules = [];
-    this.#dropRetired();
+    if (isLast) this.#dropRetired();
     this.#underWay++;
     const thread = this.#thread;
     this.#pool.run(batch, { transferList: [records] }).then(
@@ -149,7 +181,8 @@ export class Lane {
   #onTaken(thread: Worker | null): void {
     if (thread !== this.#thread) return;
     this.#underWay--;
-    if (this.#records > 0) this.#armTimer();
+    if (this.#sealed.length > 0) this.#flush();
+    else if (this.#records > 0 || this.#retiredRules.length > 0) this.#armTimer();
   }
 
   /** The thread is gone, or it threw: then nobody knows how far it came, and it has to go. */
@@ -181,7 +214,8 @@ export class Lane {
       maxThreads: 1,
       idleTimeout: Number.POSITIVE_INFINITY,
       concurrentTasksPerWorker: UNDER_WAY_MAX + 1,
-      maxQueue: UNDER_WAY_MAX + 1,
+      // Used by a stop alone, which sends all that waits.
+      maxQueue: Number.POSITIVE_INFINITY,
       atomics: 'disabled',
       niceIncrement: NICE_INCREMENT,
       recordTiming: false,
@@ -208,7 +242,7 @@ export class Lane {
     thread.once('exit', (code) => this.#onExit(thread, code));
     this.#newRules = [...this.#rules.values()];
     this.#options.onReady();
-    if (this.#records > 0) this.#armTimer();
+    if (this.#sealed.length > 0 || this.#records > 0) this.#armTimer();
   }
 
   #onExit(thread: Worker, code: number): void {
@@ -226,6 +260,8 @@ export class Lane {
     this.#underWay = 0;
     this.writer.take();
     this.#records = 0;
+    this.#sealed = [];
+    this.#sealedBytes = 0;
     this.#dropRetired();
     this.#options.onLost();
   }

@@ -97,6 +97,14 @@ export class Mirroring {
     this.#cells[this.#row + ThreadCell.queued_bytes] = bytes;
   }
 
+  /** Whether every copy that was handed over has ended. */
+  isSettled(): boolean {
+    return (
+      this.lanes.every((lane) => lane.isEmpty) &&
+      [...this.#accounts.values()].every((account) => account.isSettled())
+    );
+  }
+
   /** Takes no more copies, gives those under way so long to end, and ends the threads. */
   async stop(graceMs: number): Promise<void> {
     this.#stopped = true;

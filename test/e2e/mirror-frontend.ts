@@ -136,7 +136,7 @@ export function openMirrorFrontend(
     return report();
   };
   t.after(async () => {
-    await frontend.drain(clock() + 5_000);
+    await frontend.drain(clock() + 5_000, () => true);
     await stop(5_000).finally(() => frontend.close());
     assert.deepEqual(bugs, [], 'defects of the front end');
   });
