@@ -118,7 +118,7 @@ check(MIRROR, 'routes[0].mirror.', (lines) => mirrorYaml(lines.replaceAll('\n', 
 const LISTS: readonly { path: string; maximum: number; write: (count: number) => string }[] = [
   {
     path: 'routes[0].backends',
-    maximum: 64,
+    maximum: 32,
     write: (count) => withPrimaries(fill(count, (n) => `{ url: "http://h${n}" }`)),
   },
   {

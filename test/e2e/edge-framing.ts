@@ -33,7 +33,7 @@ export const lengthCases = [
   forwarded('POST without any length ends its connection', post(), { closes: true }),
   forwarded('PUT without any length ends its connection', toBytes('PUT /row'), { closes: true }),
   forwarded('PATCH without any length ends its connection', toBytes('PATCH /row'), { closes: true }),
-  forwarded('DELETE without any length', toBytes('DELETE /row')),
+  forwarded('DELETE without any length ends its connection', toBytes('DELETE /row'), { closes: true }),
   refused('two different lengths', post(['Content-Length: 5', 'Content-Length: 6'], 'hello')),
   refused('the same length twice', post(['Content-Length: 5', 'Content-Length: 5'], 'hello')),
   refused('no length and one', post(['Content-Length:', 'Content-Length: 5'], 'hello')),
@@ -127,6 +127,10 @@ export const behindCases = [
   killed('a request behind a chunked one without body', chunks('0\r\n\r\n') + SMUGGLED),
   killed('a request behind a POST without any length', post() + SMUGGLED),
   killed('a request in a body whose length is hidden', post([HIDDEN, 'Content-Length: 54'], SMUGGLED)),
+  killed(
+    'a request in a DELETE whose length is hidden',
+    toBytes('DELETE /row', [HIDDEN, 'Content-Length: 54'], SMUGGLED),
+  ),
   killed('pipelining: GET behind GET', toBytes('GET /first') + SMUGGLED, '/first'),
   killed(
     'pipelining: GET behind a body of known length',
