@@ -149,5 +149,8 @@ export const hopCases = [
   forwarded('Proxy-Authorization is end-to-end', get(['Proxy-Authorization: Basic eA==']), {
     fields: ['proxy-authorization: Basic eA=='],
   }),
-  forwarded('an odd method with fields', toBytes('PROPFIND /row', ['Depth: 1']), { fields: ['depth: 1'] }),
+  forwarded('an odd method with fields', toBytes('PROPFIND /row', ['Depth: 1']), {
+    fields: ['depth: 1'],
+    closes: true,
+  }),
 ];

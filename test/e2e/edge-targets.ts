@@ -50,9 +50,11 @@ export const targetCases = [
 ];
 
 export const lineCases = [
-  forwarded('a method in lower case', method('get')),
-  forwarded('every character of a token as method', method("M-SEARCH!#$%&'*+.^_`|~09az")),
-  forwarded('a method of 300 characters', method('A'.repeat(300))),
+  forwarded('a method in lower case', method('get'), { closes: true }),
+  forwarded('every character of a token as method', method("M-SEARCH!#$%&'*+.^_`|~09az"), {
+    closes: true,
+  }),
+  forwarded('a method of 300 characters', method('A'.repeat(300)), { closes: true }),
   forwarded('TRACE', method('TRACE')),
   forwarded('HEAD', method('HEAD')),
   forwarded('OPTIONS', method('OPTIONS')),
