@@ -1,7 +1,7 @@
 // On what, with what and when a benchmark ran: printed above every table and kept in every result.
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -35,6 +35,13 @@ export function describeMachine(): Machine {
     loadAverage: loadavg()[0]!,
     startedAt: new Date().toISOString(),
   };
+}
+
+/** Changes whenever a file of the gateway does: one run must not measure two versions. */
+export function readSourceState(): string {
+  const folder = join(ROOT, 'src');
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+  return files.map((file) => `${file} ${statSync(join(folder, file)).mtimeMs}`).join('\n');
 }
 
 function readGit(...parameters: readonly string[]): string {

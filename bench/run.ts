@@ -19,7 +19,7 @@ import { measureRounds, type RoundSettings } from './load/rounds.ts';
 import { Site } from './load/site.ts';
 import { Surroundings } from './load/surroundings.ts';
 import { COMPARE, HUNG, MIRROR, OFF, TWIN, type Variant } from './load/variants.ts';
-import { describeMachine, type Machine } from './machine.ts';
+import { describeMachine, type Machine, readSourceState } from './machine.ts';
 
 const USAGE = `usage: npm run bench -- [--quick] [--skip instructions] [--deadline SECONDS]
 
@@ -105,6 +105,7 @@ function tell(text: string): void {
 
 async function measure(plan: Plan, skipsInstructions: boolean): Promise<void> {
   const machine = describeMachine();
+  const source = readSourceState();
   const site = new Site();
   try {
     await site.open();
@@ -137,6 +138,8 @@ async function measure(plan: Plan, skipsInstructions: boolean): Promise<void> {
       `${machine.processor}, ${machine.cores} cores, ${machine.system}, load average ${machine.loadAverage.toFixed(2)}\n`,
     );
     say(new LoadReport(results).toText());
+    if (readSourceState() !== source)
+      say('\nBeware: files under src changed during the run; these figures mix versions.');
     say(`\n${relative(process.cwd(), writeResults({ machine, plan, ...results }))}`);
   } finally {
     await site.close();

@@ -11,12 +11,12 @@ import type { Clock } from '../core/clock.ts';
 import { type Batch, BatchWriter, type MirrorRule, type MirrorWorkerData, type Stop } from './job.ts';
 
 /**
- * A batch leaves when it has this many records or bytes, or is this old. Nobody waits for a copy, but every batch
- * wakes two threads: at 2,000 requests a second 10 ms cost the front end half of what 2 ms do.
+ * A batch leaves when it has this many records or bytes, or is this old. Waiting longer makes fewer hand-overs but
+ * longer bursts of copies: with 10 ms the primary's p99 was worse (docs/performance.md).
  */
 const RECORDS_MAX = 128;
 const BATCH_BYTES_MAX = 256 * 1024;
-const FLUSH_MS = 10;
+const FLUSH_MS = 2;
 /** Batches that the thread has not taken over yet; further records wait here. */
 const UNDER_WAY_MAX = 8;
 /** Bytes that may wait here, whatever the routes allow; over it the mirror threads are overloaded. */
