@@ -12,7 +12,7 @@ import { type Batch, BatchWriter, type MirrorRule, type MirrorWorkerData, type S
 
 /**
  * A batch leaves when it has this many records or bytes, or is this old. Waiting longer makes fewer hand-overs but
- * longer bursts of copies: with 10 ms the primary's p99 was worse (docs/performance.md).
+ * longer bursts of copies, and showed no gain (docs/performance.md).
  */
 const RECORDS_MAX = 128;
 const BATCH_BYTES_MAX = 256 * 1024;
