@@ -4,9 +4,10 @@
 // Owns its listener and every socket it accepted. Never adds a header that it was not told to send, except
 // the framing. Bodies are kept up to a bound; their length and digest are always exact.
 
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import type { Behaviour } from './behaviour.ts';
+import { listen, listenOnOwnPort } from './port.ts';
 import { leave, type OriginBooks, OriginConnection, type RecordedRequest } from './recording.ts';
 import { createWaiting } from './waiting.ts';
 
@@ -17,8 +18,6 @@ export interface OriginOptions {
   /** TLS with this key and certificate (PEM). */
   readonly tls?: { readonly key: string; readonly certificate: string };
   readonly host?: string;
-  /** A port to take again; 0 (default) for a free one. */
-  readonly port?: number;
   readonly behaviour?: Behaviour;
   /** Bytes kept of each body; default 1 MiB. */
   readonly bodyBytesMax?: number;
@@ -54,7 +53,6 @@ export class Origin implements OriginBooks {
   constructor(options: OriginOptions) {
     this.options = options;
     this.behaviour = options.behaviour ?? {};
-    this.port = options.port ?? 0;
   }
 
   /** `http://127.0.0.1:port`, or `https://localhost:port`. */
@@ -103,12 +101,10 @@ export class Origin implements OriginBooks {
         ? createServer({ noDelay: true, allowHalfOpen: true }, accept)
         : createTlsServer({ key: tls.key, cert: tls.certificate }, accept);
     server.on('tlsClientError', () => undefined);
+    const host = this.options.host ?? '127.0.0.1';
+    if (this.port === 0) this.port = await listenOnOwnPort(server, host);
+    else await listen(server, host, this.port);
     this.server = server;
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(this.port, this.options.host ?? '127.0.0.1', () => resolve());
-    });
-    this.port = (server.address() as AddressInfo).port;
   }
 
   /** Closes the listener and resets every open connection: from now on connections are refused. */
