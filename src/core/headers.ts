@@ -96,6 +96,40 @@ export function classifyRequestHeader(name: string): number {
   return REQUEST_HEADERS.get(name) ?? (TOKEN.test(name) ? RequestHeader.endToEnd : -1);
 }
 
+export interface KnownHeader {
+  readonly name: string;
+  /** A value of RequestHeader, or -1 when the name is not a token. */
+  readonly kind: number;
+}
+
+const NAMES_MAX = 1_024;
+const NAME_LENGTH_MAX = 64;
+
+/**
+ * The header names that a thread has seen, one string for each, so that a name is the same object in every request:
+ * the engine then has its hash, finds it as a key at once, and writes it to memory by the short way.
+ * Keeps up to 1,024 names of up to 64 bytes; others are classified each time.
+ */
+export class HeaderNames {
+  readonly #names = new Map<string, KnownHeader>();
+
+  constructor() {
+    for (const [name, kind] of REQUEST_HEADERS) this.#names.set(name, { name, kind });
+  }
+
+  find(name: string): KnownHeader {
+    return this.#names.get(name) ?? this.#learn(name);
+  }
+
+  #learn(name: string): KnownHeader {
+    const known = { name, kind: classifyRequestHeader(name) };
+    if (known.kind >= 0 && this.#names.size < NAMES_MAX && name.length <= NAME_LENGTH_MAX) {
+      this.#names.set(name, known);
+    }
+    return known;
+  }
+}
+
 export function isFieldValue(value: string): boolean {
   return !BAD_VALUE.test(value);
 }

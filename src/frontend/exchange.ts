@@ -56,7 +56,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
 
   constructor(thread: FrontendThread) {
     this.#thread = thread;
-    this.head = new RequestHead(thread.ids);
+    this.head = new RequestHead(thread.ids, thread.names);
     this.#upload = new Upload(this, thread.slots);
     this.#reply = new Reply(
       () => this.#onClientDrain(),

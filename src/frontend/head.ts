@@ -6,10 +6,11 @@
 
 import type { FailureReason } from '../core/failure.ts';
 import {
-  classifyRequestHeader,
+  type HeaderNames,
   isFieldValue,
   isHost,
   isToken,
+  type KnownHeader,
   parseConnection,
   REQUEST_ID,
   RequestHeader,
@@ -74,6 +75,7 @@ export class RequestHead {
   requestId = '';
 
   readonly #ids: RequestIds;
+  readonly #names: HeaderNames;
   readonly #onHeader: (name: string, value: string) => void;
   #failure: FailureReason | null = null;
   #lines = 0;
@@ -85,8 +87,9 @@ export class RequestHead {
   #forwardedHost = false;
   #nominated: readonly string[] | null = null;
 
-  constructor(ids: RequestIds) {
+  constructor(ids: RequestIds, names: HeaderNames) {
     this.#ids = ids;
+    this.#names = names;
     this.#onHeader = (name, value) => this.#readHeader(name, value);
   }
 
@@ -149,15 +152,15 @@ export class RequestHead {
       // The listener decoded UTF-8; back to the bytes, so that they go out as they came in.
       value = Buffer.from(raw, 'utf8').toString('latin1');
     }
-    const kind = classifyRequestHeader(name);
-    if (kind === RequestHeader.endToEnd) {
-      this.headers.push(name, value);
+    const known = this.#names.find(name);
+    if (known.kind === RequestHeader.endToEnd) {
+      this.headers.push(known.name, value);
       return;
     }
-    this.#readSpecial(kind, name, value);
+    this.#readSpecial(known, value);
   }
 
-  #readSpecial(kind: number, name: string, value: string): void {
+  #readSpecial({ kind, name }: KnownHeader, value: string): void {
     switch (kind) {
       case RequestHeader.hopByHop:
         return;

@@ -6,6 +6,7 @@
 import { ProcessBook, type RouteEntry, ThreadCell, type Writers } from '../core/book.ts';
 import type { Clock } from '../core/clock.ts';
 import type { FailureReason } from '../core/failure.ts';
+import { HeaderNames } from '../core/headers.ts';
 import type { LogFields, LogLevel, LogSink } from '../core/log.ts';
 import type { Limits, Listener } from '../core/model.ts';
 import type { Observation } from '../core/observer.ts';
@@ -44,6 +45,7 @@ export class FrontendThread {
   readonly limits: Limits;
   readonly clock: Clock;
   readonly ids: RequestIds;
+  readonly names = new HeaderNames();
   readonly slots = new ChunkSlots();
   table = new RouteTable(new Map());
   isDraining = false;

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { HeaderNames } from '../../src/core/headers.ts';
 import type { Limits } from '../../src/core/model.ts';
 import { type ClientRequest, RequestHead, RequestIds } from '../../src/frontend/head.ts';
 
@@ -47,7 +48,7 @@ function toRequest({ method = 'GET', url = '/', query, fields = [] }: Given): Cl
   };
 }
 
-function read(given: Given, head = new RequestHead(new RequestIds(0))) {
+function read(given: Given, head = new RequestHead(new RequestIds(0), new HeaderNames())) {
   return { failure: head.read(toRequest(given), LIMITS), head };
 }
 
@@ -173,7 +174,7 @@ describe('the guard', () => {
       url: fc.constantFrom('/', '/a#', `/${'a'.repeat(300)}`),
       fields: fc.array(field, { maxLength: 25 }),
     });
-    const used = new RequestHead(new RequestIds(1));
+    const used = new RequestHead(new RequestIds(1), new HeaderNames());
     const property = fc.property(given, (each) => {
       const [old, fresh] = [read(each, used), read(each)];
       assert.equal(old.failure, fresh.failure);
