@@ -6,7 +6,12 @@ import { dirname, join, relative } from 'node:path';
 import { test } from 'node:test';
 
 const SRC = new URL('../src', import.meta.url).pathname;
-const SHARED_FILES: readonly string[] = ['mirror/job.ts', 'mirror/breaker.ts'];
+const SHARED_FILES: readonly string[] = [
+  'mirror/job.ts',
+  'mirror/task.ts',
+  'mirror/ring.ts',
+  'mirror/breaker.ts',
+];
 
 /** Parts of src; mirror/ has the front end's side, the mirror thread's side, and what both share. */
 const MAY_IMPORT = {

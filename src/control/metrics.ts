@@ -177,7 +177,11 @@ function defineThreads({ process }: Ledger): Definition[] {
     gauge('umbra_mirror_waiting', 'Copies in mirror threads that wait for room at their shadow.', (emit) =>
       emit(process.sumLanes(LaneCell.waiting)),
     ),
-    counter('umbra_mirror_batches_total', 'Batches handed to mirror threads.', sum(ThreadCell.batches)),
-    counter('umbra_mirror_jobs_total', 'Jobs handed to mirror threads.', sum(ThreadCell.jobs)),
+    counter('umbra_mirror_batches_total', 'Times that mirror threads took jobs over.', (emit) =>
+      emit(process.sumLanes(LaneCell.batches)),
+    ),
+    counter('umbra_mirror_jobs_total', 'Jobs that mirror threads took over.', (emit) =>
+      emit(process.sumLanes(LaneCell.jobs)),
+    ),
   ];
 }

@@ -121,23 +121,24 @@ export const ThreadCell = {
   /** Bytes held for copies: taps, outbox, and jobs that mirror threads have not sent yet. */
   queued_bytes: 9,
   loop_delay_ms: 10,
-  batches: 11,
-  jobs: 12,
-  mirror_threads: 13,
-  mirror_threads_lost: 14,
-  logs_suppressed: 15,
-  retries_denied: 16,
-  body_too_large: 17,
+  mirror_threads: 11,
+  mirror_threads_lost: 12,
+  logs_suppressed: 13,
+  retries_denied: 14,
+  body_too_large: 15,
 } as const;
-const THREAD_CELLS = 18;
+const THREAD_CELLS = 16;
 
 /** Cells of a mirror lane's row, written by its mirror thread. */
 export const LaneCell = {
   /** Copies that wait for room at their shadow. */
   waiting: 0,
   logs_suppressed: 1,
+  /** Times that jobs were taken over, and jobs. */
+  batches: 2,
+  jobs: 3,
 } as const;
-const LANE_CELLS = 2;
+const LANE_CELLS = 4;
 
 /** How many threads write. Writer indices are dense: each front end, followed by its mirror lanes. */
 export interface Writers {

@@ -1,47 +1,11 @@
-// The hand-off's layout: what a front end writes and its mirror thread reads.
+// A record's layout: what a front end writes and its mirror thread reads.
 //
-// A batch is one ArrayBuffer of records, transferred whole. A record is one of
+// Records follow each other in a batch's buffer or in the ring (ring.ts). A record is one of
 //   job     one tapped exchange: which shadows get a copy, the request as the primary got it, the primary's answer
 //   chunk   a piece of a primary's answer that is too long to travel inside its job; hashed as it comes
 //   forget  no job will follow for the chunks of that stream
+//   gap     nothing: the rest of the ring, where the next record did not fit in one piece
 // The request head is text, one byte per character: "METHOD target\r\n", then "name: value\r\n" for each header.
-
-import type { RouteEntry, Writers } from '../core/book.ts';
-
-/** A route's mirror as a mirror thread knows it. The key is unique in the process and never used again. */
-export interface MirrorRule {
-  readonly key: number;
-  /** Its route has a mirror. */
-  readonly entry: RouteEntry;
-}
-
-/** A piscina task. Answered with nothing as soon as the records are taken over, not when they are sent. */
-export interface Batch {
-  readonly kind: 'batch';
-  readonly records: ArrayBuffer;
-  /** Rules that this mirror thread has not been given yet and that records here or later name. */
-  readonly rules: readonly MirrorRule[];
-  /** Keys that no later record names. */
-  readonly retired: readonly number[];
-}
-
-/** A piscina task, the last one. Answered when all copies have ended, or at the deadline after dropping the rest. */
-export interface Stop {
-  readonly kind: 'stop';
-  /** On core/clock.ts. */
-  readonly deadlineMs: number;
-}
-
-export type MirrorTask = Batch | Stop;
-
-/** What piscina gives a mirror thread at its start. */
-export interface MirrorWorkerData {
-  readonly writers: Writers;
-  readonly frontend: number;
-  readonly lane: number;
-  readonly processBook: SharedArrayBuffer;
-  readonly logChannel: string;
-}
 
 /** What is known of the primary's answer. */
 export const PrimaryAnswer = {
@@ -63,6 +27,7 @@ export { SHADOWS_MAX } from '../core/model.ts';
 const KIND_JOB = 1;
 const KIND_CHUNK = 2;
 const KIND_FORGET = 3;
+const KIND_GAP = 4;
 
 const AT_LENGTH = 0;
 const AT_KIND = 4;
@@ -78,12 +43,13 @@ const AT_LATENCY = 32;
 const AT_TAPPED = 40;
 const HEADER_BYTES = 48;
 
+/** A multiple of 8. */
+export const FORGET_RECORD_BYTES = HEADER_BYTES;
+
 const SPACE = 0x20;
 const COLON = 0x3a;
 const CARRIAGE_RETURN = 0x0d;
 const LINE_FEED = 0x0a;
-
-const BATCH_BYTES_MIN = 64 * 1024;
 
 /** What a front end says about one exchange. Filled in and reused by the caller. */
 export interface JobFields {
@@ -129,125 +95,109 @@ function sumBytes(chunks: readonly Uint8Array[]): number {
   return total;
 }
 
-/** Bytes of the record that writeJob() would write. */
+/** Bytes of a job's record; a multiple of 8. */
 export function jobBytes(head: JobHead, bodyBytes: number, answerBytes: number): number {
   return (HEADER_BYTES + headBytes(head) + bodyBytes + answerBytes + 7) & ~7;
 }
 
-/** Bytes of the record that writeChunk() would write. */
+/** Bytes of a chunk's record; a multiple of 8. */
 export function chunkRecordBytes(bytes: number): number {
   return (HEADER_BYTES + bytes + 7) & ~7;
 }
 
-/** Writes records into memory that it keeps, and gives them away as exact copies. */
-export class BatchWriter {
-  #memory = Buffer.allocUnsafeSlow(BATCH_BYTES_MIN);
-  #view = new DataView(this.#memory.buffer);
-  #used = 0;
-
-  get bytes(): number {
-    return this.#used;
-  }
-
-  /** Returns the record's bytes. */
-  writeJob(
-    fields: JobFields,
-    head: JobHead,
-    body: readonly Uint8Array[],
-    answer: readonly Uint8Array[],
-  ): number {
-    const bodyBytes = sumBytes(body);
-    const answerBytes = sumBytes(answer);
-    const length = jobBytes(head, bodyBytes, answerBytes);
-    const at = this.#open(KIND_JOB, length, fields.rule);
-    const view = this.#view;
-    view.setUint8(at + AT_ANSWER, fields.answer);
-    view.setUint16(at + AT_STATUS, fields.status, true);
-    view.setUint32(at + AT_SHADOWS, fields.shadows, true);
-    view.setUint32(at + AT_BODY_BYTES, bodyBytes, true);
-    view.setUint32(at + AT_ANSWER_BYTES, answerBytes, true);
-    view.setUint32(at + AT_STREAM, fields.stream, true);
-    view.setFloat64(at + AT_LATENCY, fields.primaryLatencyMs, true);
-    view.setFloat64(at + AT_TAPPED, fields.tappedMs, true);
-    const start = at + HEADER_BYTES;
-    const end = this.#writeHead(head, start);
-    view.setUint32(at + AT_HEAD_BYTES, end - start, true);
-    this.#copy(answer, this.#copy(body, end));
-    return length;
-  }
-
-  /** Returns where it ends. */
-  #writeHead({ method, target, headers }: JobHead, start: number): number {
-    const memory = this.#memory as Latin1Memory;
-    let at = start + memory.latin1Write(method, start);
-    memory[at++] = SPACE;
-    at += memory.latin1Write(target, at);
-    memory[at++] = CARRIAGE_RETURN;
-    memory[at++] = LINE_FEED;
-    for (let index = 0; index < headers.length; index += 2) {
-      at += memory.latin1Write(headers[index]!, at);
-      memory[at++] = COLON;
-      memory[at++] = SPACE;
-      at += memory.latin1Write(headers[index + 1]!, at);
-      memory[at++] = CARRIAGE_RETURN;
-      memory[at++] = LINE_FEED;
-    }
-    return at;
-  }
-
-  writeChunk(rule: number, stream: number, bytes: Uint8Array): number {
-    const length = chunkRecordBytes(bytes.length);
-    const at = this.#open(KIND_CHUNK, length, rule);
-    this.#view.setUint32(at + AT_BODY_BYTES, bytes.length, true);
-    this.#view.setUint32(at + AT_STREAM, stream, true);
-    this.#memory.set(bytes, at + HEADER_BYTES);
-    return length;
-  }
-
-  writeForget(rule: number, stream: number): number {
-    const at = this.#open(KIND_FORGET, HEADER_BYTES, rule);
-    this.#view.setUint32(at + AT_STREAM, stream, true);
-    return HEADER_BYTES;
-  }
-
-  /** The records so far in a buffer of their own, ready to be transferred; the writer starts anew. */
-  take(): ArrayBuffer {
-    const records = this.#memory.buffer.slice(0, this.#used) as ArrayBuffer;
-    this.#used = 0;
-    // One long body must not pin its memory for good.
-    if (this.#memory.length > BATCH_BYTES_MIN) this.#resize(BATCH_BYTES_MIN);
-    return records;
-  }
-
-  #open(kind: number, length: number, rule: number): number {
-    const at = this.#used;
-    if (at + length > this.#memory.length) this.#resize(Math.max(at + length, this.#memory.length * 2));
-    this.#used = at + length;
-    const view = this.#view;
-    view.setUint32(at + AT_LENGTH, length, true);
-    view.setUint8(at + AT_KIND, kind);
-    view.setUint32(at + AT_RULE, rule, true);
-    return at;
-  }
-
-  #copy(chunks: readonly Uint8Array[], to: number): number {
-    let at = to;
-    for (const chunk of chunks) {
-      this.#memory.set(chunk, at);
-      at += chunk.length;
-    }
-    return at;
-  }
-
-  #resize(bytes: number): void {
-    const memory = Buffer.allocUnsafeSlow(bytes);
-    this.#memory.copy(memory, 0, 0, this.#used);
-    this.#memory = memory;
-    this.#view = new DataView(memory.buffer);
-  }
+/** Memory that records are written to. */
+export interface RecordSpace {
+  readonly memory: Buffer;
+  /** Of the same bytes. */
+  readonly view: DataView;
 }
 
-/** One job as read. The views share the batch's memory and keep it alive. */
+/** Writes the record that jobBytes() has measured. */
+export function writeJob(
+  { memory, view }: RecordSpace,
+  at: number,
+  length: number,
+  fields: JobFields,
+  head: JobHead,
+  body: readonly Uint8Array[],
+  answer: readonly Uint8Array[],
+): void {
+  writeOpening(view, at, KIND_JOB, length, fields.rule);
+  view.setUint8(at + AT_ANSWER, fields.answer);
+  view.setUint16(at + AT_STATUS, fields.status, true);
+  view.setUint32(at + AT_SHADOWS, fields.shadows, true);
+  view.setUint32(at + AT_BODY_BYTES, sumBytes(body), true);
+  view.setUint32(at + AT_ANSWER_BYTES, sumBytes(answer), true);
+  view.setUint32(at + AT_STREAM, fields.stream, true);
+  view.setFloat64(at + AT_LATENCY, fields.primaryLatencyMs, true);
+  view.setFloat64(at + AT_TAPPED, fields.tappedMs, true);
+  const start = at + HEADER_BYTES;
+  const end = writeHead(memory as Latin1Memory, head, start);
+  view.setUint32(at + AT_HEAD_BYTES, end - start, true);
+  copyChunks(memory, answer, copyChunks(memory, body, end));
+}
+
+/** Writes the record that chunkRecordBytes() has measured. */
+export function writeChunk(
+  { memory, view }: RecordSpace,
+  at: number,
+  rule: number,
+  stream: number,
+  bytes: Uint8Array,
+): void {
+  writeOpening(view, at, KIND_CHUNK, chunkRecordBytes(bytes.length), rule);
+  view.setUint32(at + AT_BODY_BYTES, bytes.length, true);
+  view.setUint32(at + AT_STREAM, stream, true);
+  memory.set(bytes, at + HEADER_BYTES);
+}
+
+/** Writes FORGET_RECORD_BYTES. */
+export function writeForget({ view }: RecordSpace, at: number, rule: number, stream: number): void {
+  writeOpening(view, at, KIND_FORGET, FORGET_RECORD_BYTES, rule);
+  view.setUint32(at + AT_STREAM, stream, true);
+}
+
+/** `length` is a multiple of 8, at least 8. */
+export function writeGap({ view }: RecordSpace, at: number, length: number): void {
+  view.setUint32(at + AT_LENGTH, length, true);
+  view.setUint8(at + AT_KIND, KIND_GAP);
+}
+
+function writeOpening(view: DataView, at: number, kind: number, length: number, rule: number): void {
+  view.setUint32(at + AT_LENGTH, length, true);
+  view.setUint8(at + AT_KIND, kind);
+  view.setUint32(at + AT_RULE, rule, true);
+}
+
+/** Returns where it ends. */
+function writeHead(memory: Latin1Memory, { method, target, headers }: JobHead, start: number): number {
+  let at = start + memory.latin1Write(method, start);
+  memory[at++] = SPACE;
+  at += memory.latin1Write(target, at);
+  memory[at++] = CARRIAGE_RETURN;
+  memory[at++] = LINE_FEED;
+  for (let index = 0; index < headers.length; index += 2) {
+    at += memory.latin1Write(headers[index]!, at);
+    memory[at++] = COLON;
+    memory[at++] = SPACE;
+    at += memory.latin1Write(headers[index + 1]!, at);
+    memory[at++] = CARRIAGE_RETURN;
+    memory[at++] = LINE_FEED;
+  }
+  return at;
+}
+
+/** Returns where they end. */
+function copyChunks(memory: Buffer, chunks: readonly Uint8Array[], to: number): number {
+  let at = to;
+  for (const chunk of chunks) {
+    memory.set(chunk, at);
+    at += chunk.length;
+  }
+  return at;
+}
+
+/** One job as read. */
 export interface Job {
   readonly rule: number;
   readonly shadows: number;
@@ -263,50 +213,60 @@ export interface Job {
   readonly answerBody: Buffer;
 }
 
-export interface BatchVisitor {
+export interface RecordVisitor {
   onJob(job: Job): void;
-  /** `bytes` as in Job. */
+  /** `chunk` only during the call; `bytes` as in Job. */
   onChunk(rule: number, stream: number, chunk: Buffer, bytes: number): void;
   onForget(rule: number, stream: number, bytes: number): void;
 }
 
-/** Walks the records in the order in which they were written. */
-export function readBatch(records: ArrayBuffer, visitor: BatchVisitor): void {
-  const memory = Buffer.from(records);
-  const view = new DataView(records);
-  let at = 0;
-  while (at < memory.length) {
-    const bytes = view.getUint32(at + AT_LENGTH, true);
-    const rule = view.getUint32(at + AT_RULE, true);
-    const stream = view.getUint32(at + AT_STREAM, true);
-    const bodyBytes = view.getUint32(at + AT_BODY_BYTES, true);
-    const start = at + HEADER_BYTES;
-    switch (view.getUint8(at + AT_KIND)) {
-      case KIND_JOB: {
-        const bodyAt = start + view.getUint32(at + AT_HEAD_BYTES, true);
-        const answerAt = bodyAt + bodyBytes;
-        visitor.onJob({
-          rule,
-          shadows: view.getUint32(at + AT_SHADOWS, true),
-          answer: view.getUint8(at + AT_ANSWER) as PrimaryAnswer,
-          status: view.getUint16(at + AT_STATUS, true),
-          stream,
-          primaryLatencyMs: view.getFloat64(at + AT_LATENCY, true),
-          tappedMs: view.getFloat64(at + AT_TAPPED, true),
-          bytes,
-          head: memory.toString('latin1', start, bodyAt),
-          body: memory.subarray(bodyAt, answerAt),
-          answerBody: memory.subarray(answerAt, answerAt + view.getUint32(at + AT_ANSWER_BYTES, true)),
-        });
-        break;
-      }
-      case KIND_CHUNK:
-        visitor.onChunk(rule, stream, memory.subarray(start, start + bodyBytes), bytes);
-        break;
-      case KIND_FORGET:
-        visitor.onForget(rule, stream, bytes);
-        break;
-    }
-    at += bytes;
+/** Walks a batch's records in the order in which they were written. Bodies share its memory and keep it alive. */
+export function readBatch(records: ArrayBuffer, visitor: RecordVisitor): void {
+  const space = { memory: Buffer.from(records), view: new DataView(records) };
+  for (let at = 0; at < records.byteLength; ) at += readRecord(space, at, visitor, share);
+}
+
+/** Reads one record and returns its length. Bodies are what `keep` makes of their place in memory. */
+export function readRecord(
+  { memory, view }: RecordSpace,
+  at: number,
+  visitor: RecordVisitor,
+  keep: (bytes: Buffer) => Buffer,
+): number {
+  const bytes = view.getUint32(at + AT_LENGTH, true);
+  const kind = view.getUint8(at + AT_KIND);
+  if (kind === KIND_GAP) return bytes;
+  const rule = view.getUint32(at + AT_RULE, true);
+  const stream = view.getUint32(at + AT_STREAM, true);
+  const bodyBytes = view.getUint32(at + AT_BODY_BYTES, true);
+  const start = at + HEADER_BYTES;
+  if (kind === KIND_JOB) {
+    const bodyAt = start + view.getUint32(at + AT_HEAD_BYTES, true);
+    const answerAt = bodyAt + bodyBytes;
+    const answerBytes = view.getUint32(at + AT_ANSWER_BYTES, true);
+    visitor.onJob({
+      rule,
+      shadows: view.getUint32(at + AT_SHADOWS, true),
+      answer: view.getUint8(at + AT_ANSWER) as PrimaryAnswer,
+      status: view.getUint16(at + AT_STATUS, true),
+      stream,
+      primaryLatencyMs: view.getFloat64(at + AT_LATENCY, true),
+      tappedMs: view.getFloat64(at + AT_TAPPED, true),
+      bytes,
+      head: memory.toString('latin1', start, bodyAt),
+      body: bodyBytes === 0 ? NOTHING : keep(memory.subarray(bodyAt, answerAt)),
+      answerBody: answerBytes === 0 ? NOTHING : keep(memory.subarray(answerAt, answerAt + answerBytes)),
+    });
+  } else if (kind === KIND_CHUNK) {
+    visitor.onChunk(rule, stream, memory.subarray(start, start + bodyBytes), bytes);
+  } else {
+    visitor.onForget(rule, stream, bytes);
   }
+  return bytes;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function share(bytes: Buffer): Buffer {
+  return bytes;
 }

@@ -1,6 +1,7 @@
-// Hands copies to one mirror thread: the bounded, batched outbox and the piscina pool of that one thread.
+// Hands copies to one mirror thread: the outbox, its bounds, and the piscina pool of that one thread.
 //
-// Never throws, never awaits on behalf of its caller: a client must not be able to tell whether mirroring is on.
+// Records go through the ring, which costs no message; a batch goes by message when the ring is full, a record is too
+// long for it, or a rule has to go ahead. Never throws, never awaits on behalf of its caller: a client must not be able to tell whether mirroring is on.
 // Each pool has one thread, so that the records of one exchange meet in one place and a lost thread is known by
 // the lane that lost it.
 
@@ -8,12 +9,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { Clock } from '../core/clock.ts';
-import { type Batch, BatchWriter, type MirrorRule, type MirrorWorkerData, type Stop } from './job.ts';
+import { Outbox } from './outbox.ts';
+import { allocateRing, RingWriter } from './ring.ts';
+import type { Batch, MirrorRule, MirrorTask, MirrorWorkerData, Stop, Wake } from './task.ts';
 
-/**
- * A batch leaves when it has this many records or bytes, or is this old. Waiting longer makes fewer hand-overs but
- * longer bursts of copies, and showed no gain (docs/performance.md).
- */
+/** A batch leaves when it has this many records or bytes, or is this old. */
 const RECORDS_MAX = 128;
 const BATCH_BYTES_MAX = 256 * 1024;
 const FLUSH_MS = 2;
@@ -28,37 +28,39 @@ const STOP_MARGIN_MS = 1_000;
 
 export interface LaneOptions {
   readonly workerFile: string;
-  readonly workerData: MirrorWorkerData;
+  readonly workerData: Omit<MirrorWorkerData, 'ring'>;
   readonly clock: Clock;
   /** The thread is gone; what had been handed to it is lost. */
   readonly onLost: () => void;
   /** A thread is there (again). */
   readonly onReady: () => void;
-  readonly onBatch: (records: number) => void;
   readonly onDefect: (error: unknown) => void;
 }
 
-/** Records that fill a batch. Kept apart, so that a backlog leaves piece by piece and never in one long copy. */
-interface Sealed {
-  readonly records: ArrayBuffer;
-  readonly count: number;
-}
+const WAKE: Wake = { kind: 'wake' };
 
 export class Lane {
-  readonly writer = new BatchWriter();
+  readonly outbox: Outbox;
   readonly #options: LaneOptions;
+  readonly #ringMemory = allocateRing();
+  readonly #ring = new RingWriter(this.#ringMemory);
   readonly #flushTimer: NodeJS.Timeout;
   #pool: Piscina;
   #thread: Worker | null = null;
+  /** In the batch that is being written. */
   #records = 0;
+  /** Batches. */
   #underWay = 0;
   #closed = false;
   #incarnation = 0;
   #timerSet = true;
   /** The thread has failed a batch and is on its way out. */
   #failing = false;
-  /** Batches that the thread was too busy to take, in their order; `writer` holds what came after them. */
-  #sealed: Sealed[] = [];
+  /**
+   * Batches that the thread was too busy to take, in their order; the outbox holds what came after them. Kept apart,
+   * so that a backlog leaves piece by piece and never in one long copy.
+   */
+  #sealed: ArrayBuffer[] = [];
   #sealedBytes = 0;
   #newRules: MirrorRule[] = [];
   #retiredRules: number[] = [];
@@ -69,6 +71,7 @@ export class Lane {
 
   constructor(options: LaneOptions) {
     this.#options = options;
+    this.outbox = new Outbox(this.#ring);
     // Fires once for nothing; after that it is only refreshed, which costs less than a new timer for each batch.
     this.#flushTimer = setTimeout(() => this.#onFlushTimer(), FLUSH_MS);
     this.#pool = this.#openPool();
@@ -81,12 +84,17 @@ export class Lane {
 
   /** Whether more records wait than the mirror thread can be expected to get through. */
   get isOverloaded(): boolean {
-    return this.#sealedBytes + this.writer.bytes > WAITING_BYTES_MAX;
+    return this.#sealedBytes + this.outbox.bytes > WAITING_BYTES_MAX;
   }
 
   /** Whether nothing waits here. */
   get isEmpty(): boolean {
-    return this.#sealed.length === 0 && this.#records === 0;
+    return this.#sealed.length === 0 && this.#records === 0 && this.#ring.isEmpty;
+  }
+
+  /** For tests: batches that the thread has not taken over yet. */
+  get underWay(): number {
+    return this.#underWay;
   }
 
   /** For tests and health: the thread that serves the lane, or null while there is none. */
@@ -97,6 +105,8 @@ export class Lane {
   addRule(rule: MirrorRule): void {
     this.#rules.set(rule.key, rule);
     this.#newRules.push(rule);
+    // No record that names it may come before it.
+    this.outbox.indirect();
   }
 
   /** No record will name it any more, but those that wait here may. */
@@ -106,10 +116,15 @@ export class Lane {
     this.#armTimer();
   }
 
-  /** A record was written to `writer`. */
+  /** A record was written to the outbox. */
   onRecord(): void {
+    if (this.outbox.isDirect) {
+      // On its way out it needs no waking, and its successor must not be woken in its place.
+      if (!this.#failing && this.#ring.takeParked()) this.#run(WAKE);
+      return;
+    }
     this.#records++;
-    if (this.#records < RECORDS_MAX && this.writer.bytes < BATCH_BYTES_MAX) this.#armTimer();
+    if (this.#records < RECORDS_MAX && this.outbox.bytes < BATCH_BYTES_MAX) this.#armTimer();
     else if (this.#canSend) this.#send();
     else this.#seal();
   }
@@ -156,8 +171,8 @@ export class Lane {
   }
 
   #seal(): void {
-    const records = this.writer.take();
-    this.#sealed.push({ records, count: this.#records });
+    const records = this.outbox.take();
+    this.#sealed.push(records);
     this.#sealedBytes += records.byteLength;
     this.#records = 0;
   }
@@ -165,18 +180,23 @@ export class Lane {
   /** Sends the oldest batch. Rules go with the first one, and are retired with the last. */
   #send(): void {
     if (this.#sealed.length === 0) this.#seal();
-    const { records, count } = this.#sealed.shift()!;
+    const records = this.#sealed.shift()!;
     this.#sealedBytes -= records.byteLength;
     const isLast = this.#sealed.length === 0 && this.#records === 0;
     const retired = isLast ? this.#retiredRules : [];
     const batch: Batch = { kind: 'batch', records, rules: this.#newRules, retired };
-    this.#options.onBatch(count);
     this.#newRules = [];
     if (isLast) this.#dropRetired();
     this.#underWay++;
+    this.#run(batch, [records]);
+  }
+
+  #run(task: MirrorTask, transferList: ArrayBuffer[] = []): void {
     const thread = this.#thread;
-    this.#pool.run(batch, { transferList: [records] }).then(
-      () => this.#onTaken(thread),
+    this.#pool.run(task, { transferList }).then(
+      () => {
+        if (task.kind === 'batch') this.#onTaken(thread);
+      },
       (error: unknown) => this.#onFailed(thread, error),
     );
   }
@@ -186,6 +206,7 @@ export class Lane {
     this.#underWay--;
     if (this.#sealed.length > 0) this.#flush();
     else if (this.#records > 0 || this.#retiredRules.length > 0) this.#armTimer();
+    else if (this.#underWay === 0 && this.#newRules.length === 0) this.outbox.direct();
   }
 
   /** The thread is gone, or it threw: then nobody knows how far it came, and it has to go. */
@@ -212,11 +233,12 @@ export class Lane {
   #openPool(): Piscina {
     const pool = new Piscina({
       filename: this.#options.workerFile,
-      workerData: this.#options.workerData,
+      workerData: { ...this.#options.workerData, ring: this.#ringMemory } satisfies MirrorWorkerData,
       minThreads: 1,
       maxThreads: 1,
       idleTimeout: Number.POSITIVE_INFINITY,
-      concurrentTasksPerWorker: UNDER_WAY_MAX + 1,
+      // A wake-up and a stop come on top.
+      concurrentTasksPerWorker: UNDER_WAY_MAX + 2,
       // Used by a stop alone, which sends all that waits.
       maxQueue: Number.POSITIVE_INFINITY,
       atomics: 'disabled',
@@ -261,7 +283,9 @@ export class Lane {
     this.#thread = null;
     this.#incarnation++;
     this.#underWay = 0;
-    this.writer.take();
+    this.#ring.reset();
+    this.outbox.indirect();
+    this.outbox.take();
     this.#records = 0;
     this.#sealed = [];
     this.#sealedBytes = 0;

@@ -59,10 +59,6 @@ export class Mirroring {
           clock: options.clock,
           onLost: () => this.#onLost(lane),
           onReady: () => this.#countThreads(),
-          onBatch: (records) => {
-            this.#add(ThreadCell.batches, 1);
-            this.#add(ThreadCell.jobs, records);
-          },
           onDefect: options.onDefect,
         }),
     );

@@ -13,16 +13,9 @@ import type { CreateUpstreamClient } from '../upstream/client.ts';
 import { ShadowClients } from './clients.ts';
 import { PrimaryStreams, readPrimary } from './comparer.ts';
 import { type ExchangeRule, MirroredExchange } from './exchange.ts';
-import {
-  type Batch,
-  type BatchVisitor,
-  type Job,
-  type MirrorRule,
-  type MirrorWorkerData,
-  PrimaryAnswer,
-  readBatch,
-} from './job.ts';
+import { type Job, PrimaryAnswer, type RecordVisitor, readBatch } from './job.ts';
 import { type ShadowHost, ShadowLane } from './shadow.ts';
+import type { Batch, MirrorRule, MirrorWorkerData } from './task.ts';
 
 /** How often waiting copies look for room that another thread has left. */
 const RETRY_MS = 50;
@@ -41,7 +34,7 @@ interface RuleLane extends ExchangeRule {
   isRetired: boolean;
 }
 
-export class MirrorSender implements ShadowHost, BatchVisitor {
+export class MirrorSender implements ShadowHost, RecordVisitor {
   readonly clock: Clock = createClock();
   readonly log: LogSink;
   readonly writer: number;
@@ -74,6 +67,7 @@ export class MirrorSender implements ShadowHost, BatchVisitor {
 
   take(batch: Batch): void {
     for (const rule of batch.rules) this.#learn(rule);
+    if (batch.records.byteLength > 0) this.onBatch();
     readBatch(batch.records, this);
     for (const key of batch.retired) {
       const rule = this.#rule(key);
@@ -96,7 +90,13 @@ export class MirrorSender implements ShadowHost, BatchVisitor {
     this.#clients.destroy();
   }
 
+  /** Records have come together. */
+  onBatch(): void {
+    this.#count(LaneCell.batches, 1);
+  }
+
   onJob(job: Job): void {
+    this.#count(LaneCell.jobs, 1);
     const rule = this.#rule(job.rule);
     assert(job.shadows !== 0 && job.shadows < 2 ** rule.shadows.length, 'a job names an unknown shadow');
     const streamed = job.answer === PrimaryAnswer.streamed ? this.#streams.take(job.stream) : null;
@@ -132,8 +132,7 @@ export class MirrorSender implements ShadowHost, BatchVisitor {
   }
 
   onWait(shadow: ShadowLane, change: number): void {
-    const cell = this.#laneRow + LaneCell.waiting;
-    this.#laneCells[cell] = this.#laneCells[cell]! + change;
+    this.#count(LaneCell.waiting, change);
     if (change < 0) return;
     this.#waiting.add(shadow);
     this.#retryTimer ??= setInterval(() => this.#retryWaiting(), RETRY_MS);
@@ -144,8 +143,12 @@ export class MirrorSender implements ShadowHost, BatchVisitor {
   }
 
   onLogSuppressed(): void {
-    const cell = this.#laneRow + LaneCell.logs_suppressed;
-    this.#laneCells[cell] = this.#laneCells[cell]! + 1;
+    this.#count(LaneCell.logs_suppressed, 1);
+  }
+
+  #count(cell: number, amount: number): void {
+    const at = this.#laneRow + cell;
+    this.#laneCells[at] = this.#laneCells[at]! + amount;
   }
 
   #learn({ key, entry }: MirrorRule): void {

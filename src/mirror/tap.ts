@@ -155,7 +155,7 @@ export class Tap implements ExchangeObserver {
     const fields = this.#fields;
     fields.answer = this.#route.compares ? answer : PrimaryAnswer.none;
     fields.shadows = this.#shadows;
-    lane.writer.writeJob(fields, head, this.#body, this.#answer);
+    lane.outbox.writeJob(fields, head, this.#body, this.#answer);
     if (answer === PrimaryAnswer.streamed) this.#isStreamOpen = false;
     this.#route.onHanded(this.#laneIndex, this.#shadows, bytes);
     lane.onRecord();
@@ -177,7 +177,7 @@ export class Tap implements ExchangeObserver {
       return;
     }
     this.#isStreamOpen = true;
-    lane.writer.writeChunk(this.#fields.rule, this.#fields.stream, chunk);
+    lane.outbox.writeChunk(this.#fields.rule, this.#fields.stream, chunk);
     this.#route.onPushed(this.#laneIndex, bytes);
     lane.onRecord();
   }
@@ -188,7 +188,7 @@ export class Tap implements ExchangeObserver {
     this.#isStreamOpen = false;
     const lane = this.#lane!;
     if (lane.incarnation !== this.#incarnation) return;
-    const bytes = lane.writer.writeForget(this.#fields.rule, this.#fields.stream);
+    const bytes = lane.outbox.writeForget(this.#fields.rule, this.#fields.stream);
     this.#route.onPushed(this.#laneIndex, bytes);
     lane.onRecord();
   }

@@ -5,15 +5,24 @@
 
 import { workerData } from 'node:worker_threads';
 import { createUndiciClient } from '../upstream/undici.ts';
-import type { MirrorTask, MirrorWorkerData } from './job.ts';
+import { Intake } from './intake.ts';
+import { RingReader } from './ring.ts';
 import { MirrorSender } from './sender.ts';
+import type { MirrorTask, MirrorWorkerData } from './task.ts';
 
-const sender = new MirrorSender(workerData as MirrorWorkerData, createUndiciClient);
+const data = workerData as MirrorWorkerData;
+const sender = new MirrorSender(data, createUndiciClient);
+const intake = new Intake(new RingReader(data.ring), sender, () => sender.onBatch());
 
 export default function runTask(task: MirrorTask): void | Promise<void> {
   try {
-    if (task.kind === 'stop') return sender.stop(task.deadlineMs);
-    sender.take(task);
+    // First what was written into the ring before the message was sent.
+    intake.open();
+    if (task.kind === 'batch') sender.take(task);
+    if (task.kind === 'stop') {
+      intake.close();
+      return sender.stop(task.deadlineMs);
+    }
   } catch (error) {
     // Out of piscina's reach, which would make it the rejection of this one task. It gets no other answer.
     queueMicrotask(() => {

@@ -39,8 +39,8 @@ async function openScene(
 }
 
 /** Requests that the primary answers, over several connections; a connection does not end between them. */
-async function send(port: number, count: number): Promise<void> {
-  const bytes = toRequestBytes({ method: 'POST', body: 'abc' });
+async function send(port: number, count: number, body: string | Buffer = 'abc'): Promise<void> {
+  const bytes = toRequestBytes({ method: 'POST', body });
   let left = count;
   const run = async (): Promise<void> => {
     const client = await openRaw(port, { deadlineMs: 60_000 });
@@ -156,7 +156,8 @@ for (const [what, { wrap, says }] of Object.entries(ENDINGS)) {
     await send(frontend.port, 50);
     await until(() => frontend.report().in_flight === 50, 'copies in flight');
     writeFileSync(flag, '');
-    await send(frontend.port, 50);
+    // Too long for the ring, so that they reach the thread as tasks.
+    await send(frontend.port, 50, Buffer.alloc(200_000));
     await until(() => frontend.count('mirror_threads_lost') >= 1, 'the loss');
     rmSync(flag);
     shadow.behave({});

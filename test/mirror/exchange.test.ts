@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ExchangeRule, MirroredExchange } from '../../src/mirror/exchange.ts';
-import { BatchWriter, type Job, PrimaryAnswer, readBatch } from '../../src/mirror/job.ts';
+import { type Job, PrimaryAnswer, readBatch } from '../../src/mirror/job.ts';
 import { toJobHead } from './head.ts';
-import { toMirror, toRoute, toShadow } from './rig.ts';
+import { createOutbox, toMirror, toRoute, toShadow } from './rig.ts';
 
 const SHADOW = toShadow('http://s:80');
 const MIRROR = toMirror([SHADOW], { timeouts: { connectMs: 1, sendMs: 1, readMs: 500 } });
@@ -17,7 +17,7 @@ function createRule(mirror = MIRROR): ExchangeRule {
 
 /** The first job of a batch in which a job with a long body follows. */
 function readJob(bodyBytes: number, neighbourBytes: number, answer: PrimaryAnswer = PrimaryAnswer.none): Job {
-  const writer = new BatchWriter();
+  const writer = createOutbox();
   const fields = {
     rule: 1,
     shadows: 1,

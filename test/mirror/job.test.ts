@@ -5,7 +5,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  BatchWriter,
   chunkRecordBytes,
   type Job,
   type JobHead,
@@ -14,6 +13,8 @@ import {
   readBatch,
   SHADOWS_MAX,
 } from '../../src/mirror/job.ts';
+import type { Outbox } from '../../src/mirror/outbox.ts';
+import { createOutbox } from './rig.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`# seed ${seed}`);
@@ -54,7 +55,7 @@ const records = fc.array(fc.oneof(job, chunk, forget), { maxLength: 40 });
 
 type Written = typeof records extends fc.Arbitrary<infer T> ? T : never;
 
-function write(writer: BatchWriter, batch: Written): number[] {
+function write(writer: Outbox, batch: Written): number[] {
   return batch.map((record) => {
     if (record.kind === 'job') return writer.writeJob(record, record.head, record.body, record.answerBody);
     if (record.kind === 'chunk') return writer.writeChunk(record.rule, record.stream, record.bytes);
@@ -97,7 +98,7 @@ function expected(batch: Written, sizes: readonly number[]): unknown[] {
 test('what is written into a batch is read from it, in order, and each batch starts anew', () => {
   fc.assert(
     fc.property(records, records, (first, second) => {
-      const writer = new BatchWriter();
+      const writer = createOutbox();
       for (const batch of [first, second]) {
         const sizes = write(writer, batch);
         const total = sizes.reduce((sum, size) => sum + size, 0);
@@ -115,7 +116,7 @@ test('what is written into a batch is read from it, in order, and each batch sta
 test('the bytes of a record are known before it is written', () => {
   fc.assert(
     fc.property(head, bytes, bytes, (line, body, answer) => {
-      const writer = new BatchWriter();
+      const writer = createOutbox();
       const fields = {
         rule: 1,
         shadows: 1,
@@ -136,7 +137,7 @@ test('the bytes of a record are known before it is written', () => {
 });
 
 test('a batch grows beyond its first memory without losing what it holds', () => {
-  const writer = new BatchWriter();
+  const writer = createOutbox();
   const long = Buffer.alloc(3 * 1024 * 1024, 7);
   writer.writeChunk(1, 1, Buffer.from('before'));
   writer.writeChunk(1, 2, long);
@@ -158,5 +159,5 @@ test('a batch grows beyond its first memory without losing what it holds', () =>
 });
 
 test('an empty batch has no records', () => {
-  assert.deepEqual(read(new BatchWriter().take()), []);
+  assert.deepEqual(read(createOutbox().take()), []);
 });

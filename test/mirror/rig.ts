@@ -22,14 +22,10 @@ import { createClock } from '../../src/core/clock.ts';
 import type { LogEvent } from '../../src/core/log.ts';
 import { CONCAT_REPLACE, HOST_PASS, type Mirror, type Route, type Shadow } from '../../src/core/model.ts';
 import { LimitWindow } from '../../src/core/window.ts';
-import {
-  BatchWriter,
-  type JobFields,
-  type MirrorRule,
-  type MirrorTask,
-  type MirrorWorkerData,
-  PrimaryAnswer,
-} from '../../src/mirror/job.ts';
+import { type JobFields, PrimaryAnswer } from '../../src/mirror/job.ts';
+import { Outbox } from '../../src/mirror/outbox.ts';
+import { allocateRing, RingWriter } from '../../src/mirror/ring.ts';
+import type { MirrorRule, MirrorTask, MirrorWorkerData } from '../../src/mirror/task.ts';
 import { toJobHead } from './head.ts';
 
 const WORKER = fileURLToPath(new URL('../../src/mirror/worker.ts', import.meta.url));
@@ -114,10 +110,15 @@ export async function until(condition: () => boolean, what: string): Promise<voi
   }
 }
 
+/** An outbox whose records all go into its batch. */
+export function createOutbox(): Outbox {
+  return new Outbox(new RingWriter(allocateRing()));
+}
+
 interface RigLane {
   readonly pool: Piscina<MirrorTask, void>;
   readonly known: Set<number>;
-  readonly batch: BatchWriter;
+  readonly batch: Outbox;
   retired: number[];
   isStopped: boolean;
 }
@@ -149,6 +150,7 @@ export class Rig {
         frontend: 0,
         lane,
         processBook: this.processBook.buffer,
+        ring: allocateRing(),
         logChannel,
       };
       const pool = new Piscina<MirrorTask, void>({
@@ -160,7 +162,7 @@ export class Rig {
         idleTimeout: Number.POSITIVE_INFINITY,
         workerData,
       });
-      const batch = new BatchWriter();
+      const batch = createOutbox();
       this.#lanes.push({ pool, known: new Set(), batch, retired: [], isStopped: false });
     }
   }
@@ -215,7 +217,7 @@ export class Rig {
 
   /** Sends a record of a rule that the first thread was never given. */
   sendUnknown(key: number): Promise<void> {
-    const writer = new BatchWriter();
+    const writer = createOutbox();
     writer.writeForget(key, 1);
     const lane = this.#lanes[0]!;
     lane.isStopped = true;

@@ -65,7 +65,7 @@ function openRig(t: TestContext, edits: Partial<Mirror> = {}): Rig {
     },
     take() {
       const entries: Entry[] = [];
-      readBatch(mirroring.lanes[0]!.writer.take(), {
+      readBatch(mirroring.lanes[0]!.outbox.take(), {
         onJob: (job) => entries.push({ kind: 'job', job }),
         onChunk: (_rule, stream, bytes) => entries.push({ kind: 'chunk', stream, bytes }),
         onForget: (_rule, stream) => entries.push({ kind: 'forget', stream }),

@@ -1,0 +1,116 @@
+// The short way from a front end to its mirror thread: a ring of records in shared memory.
+//
+// One writer, one reader, no lock and no system call: waking a sleeping thread costs the one who wakes it more than
+// everything else that mirroring does, so the reader looks by itself. When it has found nothing for a while it parks,
+// and only then has to be woken by a message. Never blocks: without room the writer has another way (outbox.ts).
+
+import { type RecordSpace, type RecordVisitor, readRecord, writeGap } from './job.ts';
+
+/** A power of two. */
+const RING_BYTES = 1024 * 1024;
+const MASK = RING_BYTES - 1;
+/** A longer record does not go through the ring. */
+export const RING_RECORD_BYTES_MAX = RING_BYTES / 8;
+
+// Words, each on a cache line of its own. Positions count bytes and wrap at 2^32.
+const WRITTEN = 0;
+const READ = 16;
+const PARKED = 32;
+const DATA_AT = 192;
+
+abstract class RingEnd {
+  protected readonly words: Int32Array;
+  protected readonly data: RecordSpace;
+
+  constructor(memory: SharedArrayBuffer) {
+    this.words = new Int32Array(memory, 0, DATA_AT / 4);
+    this.data = {
+      memory: Buffer.from(memory, DATA_AT, RING_BYTES),
+      view: new DataView(memory, DATA_AT, RING_BYTES),
+    };
+  }
+}
+
+export function allocateRing(): SharedArrayBuffer {
+  return new SharedArrayBuffer(DATA_AT + RING_BYTES);
+}
+
+/** The front end's end. */
+export class RingWriter extends RingEnd implements RecordSpace {
+  /** What the reader may see, and what it will be allowed to see by commit(). */
+  #written = Atomics.load(this.words, WRITTEN);
+  #reserved = this.#written;
+
+  get memory(): Buffer {
+    return this.data.memory;
+  }
+
+  get view(): DataView {
+    return this.data.view;
+  }
+
+  get isEmpty(): boolean {
+    return Atomics.load(this.words, READ) === this.#written;
+  }
+
+  /** Room for a record of that length, a multiple of 8, or -1. To be written at once, then committed. */
+  reserve(length: number): number {
+    const at = this.#written & MASK;
+    const gap = at + length > RING_BYTES ? RING_BYTES - at : 0;
+    const used = (this.#written - Atomics.load(this.words, READ)) | 0;
+    if (used + gap + length > RING_BYTES) return -1;
+    this.#reserved = (this.#written + gap + length) | 0;
+    if (gap === 0) return at;
+    writeGap(this.data, at, gap);
+    return 0;
+  }
+
+  commit(): void {
+    this.#written = this.#reserved;
+    Atomics.store(this.words, WRITTEN, this.#written);
+  }
+
+  /** Whether the reader has parked; true only once for each time, for the one who then wakes it. */
+  takeParked(): boolean {
+    return Atomics.load(this.words, PARKED) === 1 && Atomics.exchange(this.words, PARKED, 0) === 1;
+  }
+
+  /** The reader's thread is gone, and the next one has not looked yet. */
+  reset(): void {
+    this.#written = 0;
+    this.#reserved = 0;
+    this.words.fill(0);
+  }
+}
+
+/** The mirror thread's end. */
+export class RingReader extends RingEnd {
+  /** Reads what has been written by now; false when that was nothing. Bodies get memory of their own. */
+  read(visitor: RecordVisitor): boolean {
+    const written = Atomics.load(this.words, WRITTEN);
+    let read = Atomics.load(this.words, READ);
+    if (read === written) return false;
+    while (read !== written) {
+      read = (read + readRecord(this.data, read & MASK, visitor, copy)) | 0;
+      // One by one: a long row of records must not keep the writer out until its end.
+      Atomics.store(this.words, READ, read);
+    }
+    return true;
+  }
+
+  /** False when something has just been written: then it is not parked, and has to read on. */
+  park(): boolean {
+    Atomics.store(this.words, PARKED, 1);
+    if (Atomics.load(this.words, WRITTEN) === Atomics.load(this.words, READ)) return true;
+    this.unpark();
+    return false;
+  }
+
+  unpark(): void {
+    Atomics.store(this.words, PARKED, 0);
+  }
+}
+
+function copy(bytes: Buffer): Buffer {
+  return Buffer.from(bytes);
+}
