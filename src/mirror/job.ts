@@ -97,12 +97,17 @@ function sumBytes(chunks: readonly Uint8Array[]): number {
 
 /** Bytes of a job's record; a multiple of 8. */
 export function jobBytes(head: JobHead, bodyBytes: number, answerBytes: number): number {
-  return (HEADER_BYTES + headBytes(head) + bodyBytes + answerBytes + 7) & ~7;
+  return HEADER_BYTES + align(headBytes(head)) + align(bodyBytes) + align(answerBytes);
 }
 
 /** Bytes of a chunk's record; a multiple of 8. */
 export function chunkRecordBytes(bytes: number): number {
-  return (HEADER_BYTES + bytes + 7) & ~7;
+  return HEADER_BYTES + align(bytes);
+}
+
+/** Every part begins at a multiple of 8: out of shared memory the engine copies other places byte by byte. */
+function align(bytes: number): number {
+  return (bytes + 7) & ~7;
 }
 
 /** Memory that records are written to. */
@@ -134,7 +139,7 @@ export function writeJob(
   const start = at + HEADER_BYTES;
   const end = writeHead(memory as Latin1Memory, head, start);
   view.setUint32(at + AT_HEAD_BYTES, end - start, true);
-  copyChunks(memory, answer, copyChunks(memory, body, end));
+  copyChunks(memory, answer, align(copyChunks(memory, body, align(end))));
 }
 
 /** Writes the record that chunkRecordBytes() has measured. */
@@ -241,8 +246,9 @@ export function readRecord(
   const bodyBytes = view.getUint32(at + AT_BODY_BYTES, true);
   const start = at + HEADER_BYTES;
   if (kind === KIND_JOB) {
-    const bodyAt = start + view.getUint32(at + AT_HEAD_BYTES, true);
-    const answerAt = bodyAt + bodyBytes;
+    const headEnd = start + view.getUint32(at + AT_HEAD_BYTES, true);
+    const bodyAt = align(headEnd);
+    const answerAt = align(bodyAt + bodyBytes);
     const answerBytes = view.getUint32(at + AT_ANSWER_BYTES, true);
     visitor.onJob({
       rule,
@@ -253,8 +259,8 @@ export function readRecord(
       primaryLatencyMs: view.getFloat64(at + AT_LATENCY, true),
       tappedMs: view.getFloat64(at + AT_TAPPED, true),
       bytes,
-      head: memory.toString('latin1', start, bodyAt),
-      body: bodyBytes === 0 ? NOTHING : keep(memory.subarray(bodyAt, answerAt)),
+      head: memory.toString('latin1', start, headEnd),
+      body: bodyBytes === 0 ? NOTHING : keep(memory.subarray(bodyAt, bodyAt + bodyBytes)),
       answerBody: answerBytes === 0 ? NOTHING : keep(memory.subarray(answerAt, answerAt + answerBytes)),
     });
   } else if (kind === KIND_CHUNK) {

@@ -1,7 +1,9 @@
-// Where a front end writes records for one mirror thread: into the ring, or into a batch that leaves by message.
+// Where a front end writes records for one mirror thread: they go on into the ring, or stay for a batch that leaves by
+// message.
 //
-// The two ways never mix: once a record has gone into a batch, all do until direct() is called, when every batch has
-// been taken over. The mirror thread reads the ring empty before it looks at a batch, so order is kept.
+// The two ways never mix: once a record has stayed, all do until direct() is called, when every batch has been taken
+// over. The mirror thread reads the ring empty before it looks at a batch, so order is kept. Records are written to
+// plain memory in any case: the engine writes strings to shared memory at a sixth of the speed, one block as fast.
 
 import {
   chunkRecordBytes,
@@ -9,7 +11,6 @@ import {
   type JobFields,
   type JobHead,
   jobBytes,
-  type RecordSpace,
   writeChunk,
   writeForget,
   writeJob,
@@ -55,21 +56,18 @@ export class Outbox {
     answer: readonly Uint8Array[],
   ): number {
     const length = jobBytes(head, sumBytes(body), sumBytes(answer));
-    const at = this.#open(length);
-    writeJob(this.#space, at, length, fields, head, body, answer);
+    writeJob(this.#batch, this.#batch.reserve(length), length, fields, head, body, answer);
     return this.#close(length);
   }
 
   writeChunk(rule: number, stream: number, bytes: Uint8Array): number {
     const length = chunkRecordBytes(bytes.length);
-    const at = this.#open(length);
-    writeChunk(this.#space, at, rule, stream, bytes);
+    writeChunk(this.#batch, this.#batch.reserve(length), rule, stream, bytes);
     return this.#close(length);
   }
 
   writeForget(rule: number, stream: number): number {
-    const at = this.#open(FORGET_RECORD_BYTES);
-    writeForget(this.#space, at, rule, stream);
+    writeForget(this.#batch, this.#batch.reserve(FORGET_RECORD_BYTES), rule, stream);
     return this.#close(FORGET_RECORD_BYTES);
   }
 
@@ -78,27 +76,16 @@ export class Outbox {
     return this.#batch.take();
   }
 
-  get #space(): RecordSpace {
-    return this.#isDirect ? this.#ring : this.#batch;
-  }
-
-  #open(length: number): number {
-    if (this.#isDirect && length <= RING_RECORD_BYTES_MAX) {
-      const at = this.#ring.reserve(length);
-      if (at !== -1) return at;
-    }
-    this.#isDirect = false;
-    return this.#batch.reserve(length);
-  }
-
   #close(length: number): number {
-    if (this.#isDirect) this.#ring.commit();
+    if (!this.#isDirect) return length;
+    if (length <= RING_RECORD_BYTES_MAX && this.#ring.put(this.#batch.memory, length)) this.#batch.used = 0;
+    else this.#isDirect = false;
     return length;
   }
 }
 
 /** Grows as needed; given away as an exact copy. */
-class BatchMemory implements RecordSpace {
+class BatchMemory {
   memory = Buffer.allocUnsafeSlow(BATCH_BYTES_MIN);
   view = new DataView(this.memory.buffer);
   used = 0;

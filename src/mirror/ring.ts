@@ -36,38 +36,24 @@ export function allocateRing(): SharedArrayBuffer {
 }
 
 /** The front end's end. */
-export class RingWriter extends RingEnd implements RecordSpace {
-  /** What the reader may see, and what it will be allowed to see by commit(). */
+export class RingWriter extends RingEnd {
   #written = Atomics.load(this.words, WRITTEN);
-  #reserved = this.#written;
-
-  get memory(): Buffer {
-    return this.data.memory;
-  }
-
-  get view(): DataView {
-    return this.data.view;
-  }
 
   get isEmpty(): boolean {
     return Atomics.load(this.words, READ) === this.#written;
   }
 
-  /** Room for a record of that length, a multiple of 8, or -1. To be written at once, then committed. */
-  reserve(length: number): number {
-    const at = this.#written & MASK;
-    const gap = at + length > RING_BYTES ? RING_BYTES - at : 0;
+  /** Puts in the first `length` bytes, which are one record. False: there is no room for it now. */
+  put(record: Buffer, length: number): boolean {
+    const begin = this.#written & MASK;
+    const gap = begin + length > RING_BYTES ? RING_BYTES - begin : 0;
     const used = (this.#written - Atomics.load(this.words, READ)) | 0;
-    if (used + gap + length > RING_BYTES) return -1;
-    this.#reserved = (this.#written + gap + length) | 0;
-    if (gap === 0) return at;
-    writeGap(this.data, at, gap);
-    return 0;
-  }
-
-  commit(): void {
-    this.#written = this.#reserved;
+    if (used + gap + length > RING_BYTES) return false;
+    if (gap > 0) writeGap(this.data, begin, gap);
+    record.copy(this.data.memory, gap > 0 ? 0 : begin, 0, length);
+    this.#written = (this.#written + gap + length) | 0;
     Atomics.store(this.words, WRITTEN, this.#written);
+    return true;
   }
 
   /** Whether the reader has parked; true only once for each time, for the one who then wakes it. */
@@ -78,7 +64,6 @@ export class RingWriter extends RingEnd implements RecordSpace {
   /** The reader's thread is gone, and the next one has not looked yet. */
   reset(): void {
     this.#written = 0;
-    this.#reserved = 0;
     this.words.fill(0);
   }
 }
