@@ -1,182 +1,253 @@
-// `npm run bench`: what mirroring costs and whether clients can tell that it is on.
+// `npm run bench`: what mirroring costs, whether clients can tell that it is on, and where umbra stands beside others.
 //
-// Owns the command line, the order of the parts and the results file. Prints a table for people, writes JSON for
-// machines. Fails only when something could not be measured: a bad figure is a result.
+// Owns the command line, the order of the parts and the exit code. Prints the report to stdout and progress to stderr.
+// A bad figure is a result; only a broken guard, or something that could not be measured, ends it with 1.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import {
-  BURST_REQUESTS,
-  createInstructionCounter,
-  type InstructionRow,
-  type InstructionSettings,
-  measureInstructions,
-} from './load/instructions.ts';
-import { LoadReport } from './load/report.ts';
-import { measureRounds, type RoundSettings } from './load/rounds.ts';
+import { CALLGRIND_METHOD, hasCallgrind } from './load/callgrind.ts';
+import { findCores } from './load/cores.ts';
+import { Findings } from './load/findings.ts';
+import { type Guard, judge, parseGuards, toGuardLines } from './load/guards.ts';
+import { type InstructionRow, measureInstructions } from './load/instructions.ts';
+import { createPerfCounter } from './load/perf.ts';
+import { measureRecovery, type RecoveryFigures } from './load/recovery.ts';
+import { toReport } from './load/report.ts';
+import { Rounds, type RowFigures } from './load/rounds.ts';
+import { BODY_ROWS, PEER_ROWS, type Row, SMALL_ROWS, toThreadRows } from './load/rows.ts';
 import { Site } from './load/site.ts';
 import { Surroundings } from './load/surroundings.ts';
-import { COMPARE, HUNG, MIRROR, OFF, TWIN, type Variant } from './load/variants.ts';
+import { hasThreadFigures } from './load/threads.ts';
 import { describeMachine, type Machine, readSourceState } from './machine.ts';
+import { type MicroRow, measureMicro, toMicroTable } from './micro/micro.ts';
+import { PEERS } from './peers/peer.ts';
+import { FULL, GUARD, type Plan, QUICK } from './plan.ts';
+import { writeResults } from './results.ts';
 
-const USAGE = `usage: npm run bench -- [--quick] [--skip instructions] [--deadline SECONDS]
+const USAGE = `usage: npm run bench -- [--quick | --guard] [--skip PART] [--only PART] [--row TEXT] [--deadline SECONDS]
 
-  --quick               under a minute, less certain: fewer rounds and variants
-  --skip instructions   latency and CPU time only
-  --deadline SECONDS    give up after that long
+  --quick             under a minute: fewer rows and rounds, less certain
+  --guard             only what bench/guards.yaml names; exit code 1 when a guard is broken
+  --only PART         micro, load, instructions or recovery; may be repeated
+  --skip PART         leaves a part out; may be repeated
+  --row TEXT          load rows whose name has the text in it, and their baselines; may be repeated
+  --deadline SECONDS  gives up after that long
 `;
 
-const RESULTS_FOLDER = join(import.meta.dirname, 'results');
+const PARTS = ['load', 'instructions', 'recovery', 'micro'] as const;
+type Part = (typeof PARTS)[number];
 
-interface Plan {
-  readonly variants: readonly Variant[];
-  readonly rounds: RoundSettings;
-  /** Variants whose instructions are counted. */
-  readonly counted: readonly Variant[];
-  readonly instructions: InstructionSettings;
-  /** Whether to count in slow motion too, which takes most of a minute for each variant. */
-  readonly countsSlowly: boolean;
-  /** How long to wait, all in all, for other processes to be quiet. */
-  readonly patienceMs: number;
-  readonly deadlineSeconds: number;
+const GUARDS_FILE = join(import.meta.dirname, 'guards.yaml');
+/** Rows whose instructions are counted in slow motion. */
+const COUNTED = ['off', 'mirror', 'compare'];
+const RECOVERING = ['mirror', 'nginx-mirror'];
+
+interface Options {
+  readonly plan: Plan;
+  readonly parts: ReadonlySet<Part>;
+  readonly rows: readonly string[];
+  readonly guards: readonly Guard[];
 }
-
-const LOAD = {
-  ratePerSecond: 2_000,
-  rateConnections: 4,
-  rateSliceRequests: 500,
-  busyConnections: 64,
-} as const;
-
-const FULL: Plan = {
-  variants: [OFF, TWIN, MIRROR, COMPARE, HUNG],
-  rounds: {
-    ...LOAD,
-    rounds: 5,
-    warmupRequests: 10_000,
-    rateSlices: 12,
-    busySlices: 5,
-    busySliceRequests: 5_000,
-  },
-  counted: [OFF, MIRROR, COMPARE, TWIN],
-  instructions: {
-    warmupRequests: 48 * BURST_REQUESTS,
-    segments: 3,
-    segmentRequests: 6 * BURST_REQUESTS,
-    connections: [LOAD.busyConnections, LOAD.rateConnections],
-  },
-  countsSlowly: true,
-  patienceMs: 120_000,
-  deadlineSeconds: 900,
-};
-
-const QUICK: Plan = {
-  variants: [OFF, TWIN, MIRROR, HUNG],
-  rounds: {
-    ...LOAD,
-    rounds: 2,
-    warmupRequests: 6_000,
-    rateSlices: 7,
-    busySlices: 2,
-    busySliceRequests: 3_000,
-  },
-  counted: [OFF, MIRROR],
-  instructions: {
-    warmupRequests: 48 * BURST_REQUESTS,
-    segments: 3,
-    segmentRequests: 4 * BURST_REQUESTS,
-    connections: [LOAD.busyConnections],
-  },
-  countsSlowly: false,
-  patienceMs: 5_000,
-  deadlineSeconds: 240,
-};
 
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Progress goes to stderr, so that stdout is the report. */
 function tell(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${((performance.now() / 1000) | 0).toString().padStart(4)} s  ${text}\n`);
 }
 
-async function measure(plan: Plan, skipsInstructions: boolean): Promise<void> {
-  const machine = describeMachine();
-  const source = readSourceState();
-  const site = new Site();
+/** Everything that a run may measure on this machine, by the way it is measured. */
+const ALL_ROWS = {
+  pinned: [...SMALL_ROWS, ...PEER_ROWS, ...BODY_ROWS],
+  free: toThreadRows(availableParallelism()),
+};
+
+/** The rows that were asked for, with the rows that they are compared with, as far as this machine has their gateways. */
+function chooseRows(all: readonly Row[], { plan, rows, guards }: Options, missing: readonly string[]): Row[] {
+  const names = new Set<string>();
+  if (guards.length > 0) for (const { row, baseline } of guards) names.add(row).add(baseline);
+  else {
+    for (const { name } of all) {
+      const isAsked =
+        rows.length === 0 ? (plan.rows?.includes(name) ?? true) : rows.some((text) => name.includes(text));
+      if (isAsked) names.add(name);
+    }
+  }
+  for (const { name, baseline } of all) if (names.has(name) && baseline !== null) names.add(baseline);
+  if (names.has('off')) names.add('twin');
+  return all.filter(({ name, gateway }) => names.has(name) && !missing.includes(gateway));
+}
+
+interface Measured {
+  readonly figures: RowFigures[];
+  readonly instructions: InstructionRow[];
+  readonly instructionMethod: string | null;
+  readonly recoveries: RecoveryFigures[];
+  readonly disturbed: number;
+  readonly measured: number;
+  readonly isPinned: boolean;
+  readonly usesWrk: boolean;
+}
+
+async function measureLoad(options: Options, missing: readonly string[]): Promise<Measured> {
+  const { plan, parts } = options;
+  const surroundings = new Surroundings(plan.patienceMs);
+  const site = new Site(findCores());
+  const freeSite = new Site(null);
   try {
     await site.open();
-    const surroundings = new Surroundings(site.group, plan.patienceMs);
-    const figures = await measureRounds(site, surroundings, plan.variants, plan.rounds, (round) =>
-      tell(`latency and CPU time: round ${round + 1} of ${plan.rounds.rounds}`),
-    );
-    const counter = createInstructionCounter(site);
-    const isSlow = counter?.launcher.isSlowed === true;
-    const instructions: InstructionRow[] = [];
-    if (counter !== null && !skipsInstructions && (plan.countsSlowly || !isSlow)) {
-      for (const variant of plan.counted) {
-        tell(`instructions: ${variant.title}`);
-        instructions.push(...(await measureInstructions(site, counter, variant, plan.instructions)));
-      }
-    }
-    const { disturbed, measured } = surroundings;
-    const instructionMethod = counter?.method ?? null;
-    const results = {
-      ...plan.rounds,
-      variants: plan.variants,
-      figures,
-      instructions,
-      instructionMethod,
-      disturbed,
-      measured,
+    const counter = createPerfCounter(site.group);
+    const figures: RowFigures[] = [];
+    const measure = async (where: Site, what: string, rows: readonly Row[]): Promise<void> => {
+      if (rows.length === 0 || !parts.has('load')) return;
+      const rounds = new Rounds(where, surroundings, counter, plan.rounds);
+      figures.push(
+        ...(await rounds.measure(rows, (round) =>
+          tell(`${what}, ${rows.length} rows: round ${round + 1} of ${plan.rounds.rounds}`),
+        )),
+      );
     };
-    say(`umbra ${machine.umbra} ${machine.commit}, Node ${machine.node}, ${machine.startedAt}`);
-    say(
-      `${machine.processor}, ${machine.cores} cores, ${machine.system}, load average ${machine.loadAverage.toFixed(2)}\n`,
+    const pinned = chooseRows(ALL_ROWS.pinned, options, missing);
+    const isBody = ({ name }: Row): boolean => BODY_ROWS.some((row) => row.name === name);
+    await measure(
+      site,
+      'small requests',
+      pinned.filter((row) => !isBody(row)),
     );
-    say(new LoadReport(results).toText());
-    if (readSourceState() !== source)
-      say('\nBeware: files under src changed during the run; these figures mix versions.');
-    say(`\n${relative(process.cwd(), writeResults({ machine, plan, ...results }))}`);
+    await measure(site, 'bodies and TLS', pinned.filter(isBody));
+    const free = plan.threads ? chooseRows(ALL_ROWS.free, options, missing) : [];
+    if (free.length > 0 && parts.has('load')) await freeSite.open();
+    await measure(freeSite, 'front-end threads', free);
+    const recoveries: RecoveryFigures[] = [];
+    for (const row of plan.recovery && parts.has('recovery') ? RECOVERING : []) {
+      const found = ALL_ROWS.pinned.find(({ name, gateway }) => name === row && !missing.includes(gateway));
+      if (found === undefined) continue;
+      tell(`a shadow that stops and comes back: ${found.title}`);
+      recoveries.push(await measureRecovery(site, found));
+    }
+    const countsSlowly = counter === null && hasCallgrind && hasThreadFigures;
+    const counted = SMALL_ROWS.filter(({ name }) => COUNTED.includes(name));
+    const instructions: InstructionRow[] = [];
+    if (countsSlowly && plan.instructions !== null && parts.has('instructions')) {
+      tell(`instructions in slow motion: ${counted.map(({ name }) => name).join(', ')}`);
+      instructions.push(...(await measureInstructions(site, counted, plan.instructions)));
+    }
+    const instructionMethod =
+      counter !== null ? counter.method : instructions.length > 0 ? CALLGRIND_METHOD : null;
+    const { disturbed, measured } = surroundings;
+    const [isPinned, usesWrk] = [site.cores !== null, site.wrk !== null];
+    return { figures, instructions, instructionMethod, recoveries, disturbed, measured, isPinned, usesWrk };
   } finally {
-    await site.close();
+    await Promise.all([site.close(), freeSite.close()]);
   }
 }
 
-/** Latencies are left out: percentiles by slice are there, and the whole is many megabytes. */
-function writeResults(results: { readonly machine: Machine; readonly [part: string]: unknown }): string {
-  mkdirSync(RESULTS_FOLDER, { recursive: true });
-  const file = join(RESULTS_FOLDER, `load-${results.machine.startedAt.replace(/[:.]/g, '-')}.json`);
-  const text = JSON.stringify(
-    results,
-    (key, value: unknown) => (key === 'latenciesUs' ? undefined : value),
-    2,
+async function run(options: Options): Promise<number> {
+  const machine = describeMachine();
+  const source = readSourceState();
+  const absent = PEERS.flatMap((peer) => {
+    const why = peer.findMissing();
+    return why === null ? [] : [{ name: peer.name, why }];
+  });
+  const load = await measureLoad(
+    options,
+    absent.map(({ name }) => name),
   );
-  writeFileSync(file, `${text}\n`);
-  return file;
+  const findings = new Findings(load.figures, load.instructions);
+  say(describe(machine));
+  if (load.figures.length > 0) {
+    say(
+      `\n${toReport(findings, {
+        ...load,
+        closedLoop: load.usesWrk ? 'wrk' : 'own client, since wrk is not installed',
+        pinning: load.isPinned
+          ? 'The gateway has half of the cores, client, primary and shadows the others (taskset); rows of threads are free.'
+          : 'Nothing was pinned to cores: that needs taskset and four cores.',
+        skipped: absent.map(({ name, why }) => `skipped: ${name}: ${why}`),
+      })}`,
+    );
+  }
+  const micro = await measureMicroPart(options);
+  if (micro.length > 0) say(`\nMicro-benchmarks\n\n${toMicroTable(micro)}`);
+  if (readSourceState() !== source)
+    say('\nBeware: files under src changed during the run; these figures mix versions.');
+  const written = writeResults({ machine, findings, micro, ...load });
+  say(`\n${written.join('\n')}`);
+  return sayGuards(options.guards, findings);
 }
 
-async function main(): Promise<void> {
+async function measureMicroPart({ plan, parts }: Options): Promise<MicroRow[]> {
+  if (!parts.has('micro') || plan.microMs === 0) return [];
+  tell('micro-benchmarks');
+  return measureMicro({ timeMs: plan.microMs, iterations: 10, countsInstructions: false });
+}
+
+function sayGuards(guards: readonly Guard[], findings: Findings): number {
+  if (guards.length === 0) return 0;
+  say(`\nGuards\n\n${toGuardLines(guards, findings).join('\n')}`);
+  return guards.some((guard) => judge(guard, findings).verdict === 'broken') ? 1 : 0;
+}
+
+function describe(machine: Machine): string {
+  return (
+    `umbra ${machine.umbra} ${machine.commit}, Node ${machine.node}, ${machine.startedAt}\n` +
+    `${machine.processor}, ${machine.cores} cores, ${machine.system}, load average ${machine.loadAverage.toFixed(2)}`
+  );
+}
+
+function toParts(only: readonly string[], skip: readonly string[]): Set<Part> {
+  for (const part of [...only, ...skip]) {
+    if (!(PARTS as readonly string[]).includes(part)) {
+      throw new UsageError(`no part is named ${part}: ${PARTS.join(', ')}`);
+    }
+  }
+  return new Set(PARTS.filter((part) => (only.length === 0 || only.includes(part)) && !skip.includes(part)));
+}
+
+class UsageError extends Error {}
+
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       quick: { type: 'boolean', default: false },
+      guard: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true, default: [] },
       skip: { type: 'string', multiple: true, default: [] },
+      row: { type: 'string', multiple: true, default: [] },
       deadline: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  if (values.help) return say(USAGE);
-  const plan = values.quick ? QUICK : FULL;
+  if (values.help) {
+    say(USAGE);
+    return 0;
+  }
+  const names = [...ALL_ROWS.pinned, ...ALL_ROWS.free].map(({ name }) => name);
+  const guards = values.guard ? parseGuards(readFileSync(GUARDS_FILE, 'utf8'), names) : [];
+  const plan = values.guard ? GUARD : values.quick ? QUICK : FULL;
   const seconds = values.deadline === undefined ? plan.deadlineSeconds : Number(values.deadline);
+  if (!(seconds > 0)) throw new UsageError(`--deadline takes seconds, found ${values.deadline}`);
+  const parts = toParts(values.only, values.skip);
   const deadline = setTimeout(() => {
     tell(`the benchmark was not through after ${seconds} s`);
     process.exit(1);
   }, seconds * 1000);
-  await measure(plan, values.skip.includes('instructions'));
-  clearTimeout(deadline);
+  try {
+    return await run({ plan, guards, parts, rows: values.row });
+  } finally {
+    clearTimeout(deadline);
+  }
 }
 
-await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const isUsage =
+    error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+  process.stderr.write(isUsage ? `${(error as Error).message}\n\n${USAGE}` : `${(error as Error).stack}\n`);
+  process.exitCode = isUsage ? 2 : 1;
+}

@@ -9,7 +9,6 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Gateway, Launcher } from './gateway.ts';
-import type { CounterSession, InstructionCounter } from './instructions.ts';
 import { readThreads } from './threads.ts';
 
 const OUT_NAME = 'callgrind';
@@ -19,7 +18,8 @@ const FRONTEND_CODE = /^c?ob=.*uws/m;
 
 const run = promisify(execFile);
 
-const LAUNCHER: Launcher = {
+/** How umbra is started for it. */
+export const CALLGRIND: Launcher = {
   toCommand: (folder) => [
     'valgrind',
     '--tool=callgrind',
@@ -35,16 +35,17 @@ const LAUNCHER: Launcher = {
   isSlowed: true,
 };
 
-export function createCallgrindCounter(): InstructionCounter | null {
-  if (spawnSync('valgrind', ['--version']).status !== 0) return null;
-  return {
-    method: 'valgrind --tool=callgrind, user mode only, in slow motion',
-    launcher: LAUNCHER,
-    open: openSession,
-  };
+export const CALLGRIND_METHOD = 'valgrind --tool=callgrind, user mode only, in slow motion';
+
+export const hasCallgrind = spawnSync('valgrind', ['--version']).status === 0;
+
+export interface CallgrindSession {
+  /** Instructions of the thread while the work runs. */
+  count(work: () => Promise<void>): Promise<number>;
 }
 
-async function openSession(gateway: Gateway, tid: number): Promise<CounterSession> {
+/** The gateway was started by CALLGRIND and is warmed up. */
+export async function openCallgrind(gateway: Gateway, tid: number): Promise<CallgrindSession> {
   // Valgrind numbers threads from 1 as they start; none of the gateway's has ended by now.
   const number = readThreads(gateway.pid).findIndex((thread) => thread.tid === tid) + 1;
   const suffix = `-${String(number).padStart(2, '0')}`;

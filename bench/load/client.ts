@@ -1,4 +1,4 @@
-// The load client: a process of its own that sends GET requests in phases, over connections that it keeps.
+// The load client: a process of its own that sends requests in phases, over connections that it keeps.
 //
 // Open loop: requests fall due by the clock, whatever became of those before them, and a latency counts from
 // the moment when its request could have been sent, so a gateway that stalls is charged for all that it kept
@@ -7,30 +7,9 @@
 
 import { connect, type Socket } from 'node:net';
 import process from 'node:process';
+import { connect as connectTls } from 'node:tls';
 import { AnswerReader } from './answer.ts';
-
-export interface ClientOptions {
-  readonly port: number;
-  readonly path: string;
-}
-
-/** What the parent asks for, over the IPC channel. */
-export interface Phase {
-  readonly requests: number;
-  readonly connections: number;
-  /** Requests a second, all connections together; 0 is the closed loop. */
-  readonly ratePerSecond: number;
-}
-
-export interface PhaseResult {
-  /** Of each answer, in the order of arrival. */
-  readonly latenciesUs: Float64Array;
-  /** How late the client itself was for each request; zeros in the closed loop. */
-  readonly lateUs: Float64Array;
-  /** Answers other than 200. */
-  readonly refused: number;
-  readonly seconds: number;
-}
+import { type ClientOptions, INTERVAL_MS, type Phase, type PhaseResult } from './phase.ts';
 
 interface Lane {
   readonly socket: Socket;
@@ -51,12 +30,30 @@ class Run {
   sent = 0;
   answered = 0;
   refused = 0;
+  readonly answeredBy: number[] = [];
 
   constructor(phase: Phase) {
+    const size = Number.isFinite(phase.requests) ? phase.requests : 0;
     this.phase = phase;
-    this.latenciesUs = new Float64Array(phase.requests);
-    this.lateUs = new Float64Array(phase.requests);
-    this.dueMs = new Float64Array(phase.requests);
+    this.latenciesUs = new Float64Array(size);
+    this.lateUs = new Float64Array(size);
+    this.dueMs = new Float64Array(size);
+  }
+
+  count(nowMs: number, dueMs: number, status: number): void {
+    // Beyond its end, the array takes nothing.
+    this.latenciesUs[this.answered++] = (nowMs - dueMs) * 1000;
+    if (status !== 200) this.refused++;
+    const interval = Math.floor((nowMs - this.startedMs) / INTERVAL_MS);
+    while (this.answeredBy.length <= interval) this.answeredBy.push(0);
+    this.answeredBy[interval]!++;
+  }
+
+  toResult(): PhaseResult {
+    const { latenciesUs, lateUs, refused, answered, answeredBy } = this;
+    latenciesUs.fill(Number.POSITIVE_INFINITY, answered);
+    const seconds = (performance.now() - this.startedMs) / 1000;
+    return { latenciesUs, lateUs, refused, answered, seconds, answeredBy };
   }
 
   /** Notes what has fallen due by now; true when something is still to come. */
@@ -83,14 +80,15 @@ class Client {
 
   constructor(options: ClientOptions) {
     this.#options = options;
+    const body = Buffer.alloc(options.requestBytes, 'x');
+    const length = body.length === 0 ? '' : `Content-Length: ${body.length}\r\n`;
     // About the head of a call between services: eight lines, 300 bytes.
-    this.#request = Buffer.from(
-      `GET ${options.path} HTTP/1.1\r\nHost: 127.0.0.1:${options.port}\r\n` +
-        'User-Agent: umbra-bench/1.0\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n' +
-        'Authorization: Bearer 0123456789abcdef0123456789abcdef\r\nX-Request-Id: 0123456789abcdef\r\n' +
-        'Cookie: session=0123456789abcdef0123456789abcdef\r\n\r\n',
-      'latin1',
-    );
+    const head =
+      `${body.length === 0 ? 'GET' : 'POST'} ${options.path} HTTP/1.1\r\nHost: 127.0.0.1:${options.port}\r\n` +
+      'User-Agent: umbra-bench/1.0\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n' +
+      'Authorization: Bearer 0123456789abcdef0123456789abcdef\r\nX-Request-Id: 0123456789abcdef\r\n' +
+      `Cookie: session=0123456789abcdef0123456789abcdef\r\n${length}\r\n`;
+    this.#request = Buffer.concat([Buffer.from(head, 'latin1'), body]);
   }
 
   async run(phase: Phase): Promise<PhaseResult> {
@@ -100,6 +98,7 @@ class Client {
     this.#finish = resolve;
     const run = new Run(phase);
     this.#run = run;
+    if (Number.isFinite(phase.cutOffMs)) setTimeout(() => this.#cutOff(run), phase.cutOffMs);
     if (phase.ratePerSecond > 0) this.#tick(run);
     else for (const lane of this.#idle.splice(0)) this.#continue(run, lane);
     return promise;
@@ -111,21 +110,11 @@ class Client {
 
   #openLane(): Promise<Lane> {
     const { promise, resolve, reject } = Promise.withResolvers<Lane>();
-    const socket = connect({
-      host: '127.0.0.1',
-      port: this.#options.port,
-      noDelay: true,
-      // One buffer for good: the client's own garbage collection must not show in the tail.
-      onread: {
-        buffer: Buffer.alloc(64 * 1024),
-        callback: (bytes, memory) => {
-          if (lane.reader.push(Buffer.from(memory.buffer, memory.byteOffset, bytes))) this.#onAnswer(lane);
-          return true;
-        },
-      },
+    const socket = this.#connect((bytes) => {
+      if (lane.reader.push(bytes)) this.#onAnswer(lane);
     });
     const lane: Lane = { socket, reader: new AnswerReader(), dueMs: -1 };
-    socket.once('connect', () => resolve(lane));
+    socket.once(this.#options.tls ? 'secureConnect' : 'connect', () => resolve(lane));
     socket.once('error', reject);
     // Between phases the gateway may close what is idle; a request in flight it must answer.
     socket.once('close', () => {
@@ -136,8 +125,42 @@ class Client {
     return promise;
   }
 
+  #connect(onBytes: (bytes: Buffer) => void): Socket {
+    const { port, tls } = this.#options;
+    if (tls) {
+      // The certificate was made for this run.
+      const socket = connectTls({ host: '127.0.0.1', port, rejectUnauthorized: false });
+      return socket.setNoDelay().on('data', onBytes);
+    }
+    return connect({
+      host: '127.0.0.1',
+      port,
+      noDelay: true,
+      // One buffer for good: the client's own garbage collection must not show in the tail.
+      onread: {
+        buffer: Buffer.alloc(64 * 1024),
+        callback: (bytes, memory) => {
+          onBytes(Buffer.from(memory.buffer, memory.byteOffset, bytes));
+          return true;
+        },
+      },
+    });
+  }
+
+  /** Ends a phase with whatever has been answered; connections that still wait for an answer are given up. */
+  #cutOff(run: Run): void {
+    if (run !== this.#run) return;
+    this.#run = null;
+    for (const lane of this.#lanes.filter(({ dueMs }) => dueMs >= 0)) {
+      lane.dueMs = -1;
+      lane.socket.destroy();
+    }
+    this.#finish(run.toResult());
+  }
+
   /** Sends what has fallen due, oldest first, and comes back in a millisecond. */
   #tick(run: Run): void {
+    if (run !== this.#run) return;
     if (run.advance()) setTimeout(() => this.#tick(run), 1);
     while (run.sent < run.due) {
       const lane = this.#idle.shift();
@@ -166,18 +189,11 @@ class Client {
   #onAnswer(lane: Lane): void {
     const run = this.#run;
     if (run === null) throw new Error('an answer that nobody asked for');
-    const nowMs = performance.now();
-    run.latenciesUs[run.answered++] = (nowMs - lane.dueMs) * 1000;
-    if (lane.reader.status !== 200) run.refused++;
+    run.count(performance.now(), lane.dueMs, lane.reader.status);
     this.#continue(run, lane);
     if (run.answered < run.phase.requests) return;
     this.#run = null;
-    this.#finish({
-      latenciesUs: run.latenciesUs,
-      lateUs: run.lateUs,
-      refused: run.refused,
-      seconds: (nowMs - run.startedMs) / 1000,
-    });
+    this.#finish(run.toResult());
   }
 }
 

@@ -1,17 +1,27 @@
-// One gateway process under test: its start from a config of its own, its books, its end.
+// One gateway under test, umbra or a peer: its start from a configuration of its own, its processes, its end.
 //
-// Speaks to it only as an operator could: command line, config file, Admin API.
+// Speaks to it only as an operator could: command line, configuration, and umbra's Admin API. `direct` is the origin
+// itself, with nothing in between.
 
 import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Certificate } from '../../test/kit/certificate.ts';
+import { PEERS, type PeerCommand } from '../peers/peer.ts';
 import type { ProcessGroup } from './processes.ts';
-import { readProcessDemandNs } from './threads.ts';
-import { ROUTE_ID, type ShadowKind, toConfigText, type Variant } from './variants.ts';
+import { ROUTE_ID, type Row } from './rows.ts';
+import {
+  hasThreadFigures,
+  readPeakBytes,
+  readProcessCpuNs,
+  readProcessDemandNs,
+  readTree,
+} from './threads.ts';
+import { toConfigText } from './umbra-config.ts';
 
 const MAIN_FILE = resolve(import.meta.dirname, '../../src/main.ts');
 const READY_POLL_MS = 25;
@@ -20,15 +30,17 @@ const QUIET_SAMPLE_MS = 40;
 const QUIET_SHARE = 0.1;
 
 export interface GatewayOptions {
-  readonly variant: Variant;
+  readonly row: Row;
   /** Exists, and is the benchmark's own. */
   readonly folder: string;
   readonly primaryPort: number;
-  readonly shadowPort: Record<ShadowKind, number>;
+  readonly shadowPorts: readonly number[];
+  readonly certificate: Certificate | null;
   readonly launcher: Launcher;
+  readonly cores: string | null;
 }
 
-/** How the gateway's command line is run. */
+/** How umbra's command line is run. */
 export interface Launcher {
   /** Words before it; the folder is the gateway's own. */
   toCommand(folder: string): readonly string[];
@@ -39,7 +51,7 @@ export interface Launcher {
 
 export const NATIVE: Launcher = { toCommand: () => [], readyLimitMs: 15_000, isSlowed: false };
 
-/** What the gateway has told about its copies since its start. */
+/** What umbra has told about its copies since its start. */
 export interface CopyBooks {
   readonly matched: number;
   readonly sent: number;
@@ -47,27 +59,46 @@ export interface CopyBooks {
   readonly jobs: number;
 }
 
+/** A running gateway. */
 export class Gateway {
-  readonly variant: Variant;
+  readonly row: Row;
   readonly port: number;
   readonly folder: string;
+  /** Null for `direct`. */
+  readonly child: ChildProcess | null;
   readonly #adminPort: number;
-  readonly #child: ChildProcess;
+  #pids: readonly number[] = [];
 
-  constructor(child: ChildProcess, variant: Variant, folder: string, ports: { http: number; admin: number }) {
-    this.#child = child;
-    this.variant = variant;
+  constructor(row: Row, port: number, folder: string, child: ChildProcess | null, adminPort: number) {
+    this.row = row;
+    this.port = port;
     this.folder = folder;
-    this.port = ports.http;
-    this.#adminPort = ports.admin;
+    this.child = child;
+    this.#adminPort = adminPort;
   }
 
-  get process(): ChildProcess {
-    return this.#child;
+  get isUmbra(): boolean {
+    return this.row.gateway === 'umbra';
   }
 
+  /** Its process; only when there is one. */
   get pid(): number {
-    return this.#child.pid!;
+    return this.child!.pid!;
+  }
+
+  /** All its processes, as they were when it was ready; none for `direct`. */
+  get pids(): readonly number[] {
+    return this.#pids;
+  }
+
+  /** CPU time of all its threads, in ns. */
+  readCpuNs(): number {
+    return this.#sum(readProcessCpuNs);
+  }
+
+  /** Peak memory so far. Memory that its processes share counts for each. */
+  readPeakBytes(): number {
+    return this.#sum(readPeakBytes);
   }
 
   async readBooks(): Promise<CopyBooks> {
@@ -84,11 +115,12 @@ export class Gateway {
 
   /** Waits until it works on nothing any more, so that one measurement's copies do not run into the next. */
   async untilQuiet(limitMs: number): Promise<void> {
+    if (!hasThreadFigures || this.#pids.length === 0) return;
     const deadline = performance.now() + limitMs;
-    let used = readProcessDemandNs(this.pid);
+    let used = this.#sum(readProcessDemandNs);
     while (performance.now() < deadline) {
       await sleep(QUIET_SAMPLE_MS);
-      const now = readProcessDemandNs(this.pid);
+      const now = this.#sum(readProcessDemandNs);
       if (now - used < QUIET_SAMPLE_MS * 1e6 * QUIET_SHARE) return;
       used = now;
     }
@@ -97,14 +129,20 @@ export class Gateway {
   async untilReady(limitMs: number): Promise<void> {
     const deadline = performance.now() + limitMs;
     while (performance.now() < deadline) {
-      if (this.#child.exitCode !== null) throw new Error(this.#describe('ended before it was ready'));
-      if (await this.#isReady()) return;
+      if (this.child !== null && this.child.exitCode !== null) {
+        throw new Error(this.#describe('ended before it was ready'));
+      }
+      if (await this.#isReady()) {
+        this.#pids = hasThreadFigures && this.child !== null ? readTree(this.pid) : [];
+        return;
+      }
       await sleep(READY_POLL_MS);
     }
     throw new Error(this.#describe(`was not ready within ${limitMs} ms`));
   }
 
   #isReady(): Promise<boolean> {
+    if (!this.isUmbra) return accepts(this.port);
     return this.#get('/readyz').then(
       (answer) => answer.ok,
       () => false,
@@ -115,30 +153,74 @@ export class Gateway {
     return fetch(`http://127.0.0.1:${this.#adminPort}${path}`, { signal: AbortSignal.timeout(30_000) });
   }
 
+  #sum(read: (pid: number) => number): number {
+    let total = 0;
+    for (const pid of this.#pids) total += read(pid);
+    return total;
+  }
+
   #describe(what: string): string {
     const log = readFileSync(join(this.folder, 'gateway.log'), 'utf8').slice(-2_000);
-    return `the gateway (${this.variant.name}) ${what}:\n${log}`;
+    return `${this.row.title} (${this.row.name}) ${what}:\n${log}`;
   }
 }
 
 export async function startGateway(group: ProcessGroup, options: GatewayOptions): Promise<Gateway> {
-  const { variant, launcher } = options;
-  const folder = join(options.folder, `${variant.name}-${randomBytes(4).toString('hex')}`);
+  const { row, launcher } = options;
+  if (row.gateway === 'direct') return new Gateway(row, options.primaryPort, '', null, 0);
+  const folder = join(options.folder, `${row.name}-${randomBytes(4).toString('hex')}`);
   mkdirSync(folder);
-  const [http, admin] = await findFreePorts(2);
-  const ports = { http: http!, admin: admin!, primary: options.primaryPort, shadow: options.shadowPort };
-  const configFile = join(folder, 'umbra.yaml');
-  const adminKey = randomBytes(16).toString('hex');
-  writeFileSync(configFile, toConfigText(variant, { ports, adminKey, isSlowed: launcher.isSlowed }));
-
-  const words = [...launcher.toCommand(folder), process.execPath, MAIN_FILE, 'run', '--config', configFile];
+  const [port, adminPort] = (await findFreePorts(2)) as [number, number];
+  const { command, parameters } =
+    row.gateway === 'umbra'
+      ? prepareUmbra(options, folder, port, adminPort)
+      : preparePeer(options, folder, port);
   const log = openSync(join(folder, 'gateway.log'), 'w');
   // It runs in its own folder, so that what it writes beside its config goes away with the benchmark's files.
-  const child = group.spawn(words[0]!, words.slice(1), { cwd: folder, stdio: ['ignore', log, log] });
+  const child = group.spawn(command, parameters, {
+    cwd: folder,
+    stdio: ['ignore', log, log],
+    cores: options.cores,
+  });
   closeSync(log);
-  const gateway = new Gateway(child, variant, folder, ports);
+  const gateway = new Gateway(row, port, folder, child, adminPort);
   await gateway.untilReady(launcher.readyLimitMs);
   return gateway;
+}
+
+function prepareUmbra(
+  { row, primaryPort, shadowPorts, certificate, launcher }: GatewayOptions,
+  folder: string,
+  port: number,
+  adminPort: number,
+): PeerCommand {
+  const configFile = join(folder, 'umbra.yaml');
+  const adminKey = randomBytes(16).toString('hex');
+  const { isSlowed } = launcher;
+  const setup = { port, adminPort, adminKey, primaryPort, shadowPorts, certificate, isSlowed };
+  writeFileSync(configFile, toConfigText(row, setup));
+  const words = [...launcher.toCommand(folder), process.execPath, MAIN_FILE, 'run', '--config', configFile];
+  return { command: words[0]!, parameters: words.slice(1) };
+}
+
+function preparePeer(
+  { row, primaryPort, shadowPorts }: GatewayOptions,
+  folder: string,
+  port: number,
+): PeerCommand {
+  const peer = PEERS.find(({ name }) => name === row.gateway);
+  if (peer === undefined) throw new Error(`no peer is named ${row.gateway}`);
+  return peer.prepare({ folder, port, primaryPort, shadowPort: shadowPorts[0] ?? null });
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect({ host: '127.0.0.1', port }, () => {
+      socket.destroy();
+      done(true);
+    });
+    socket.once('error', () => done(false));
+  });
 }
 
 /** Ports that nothing listens on at this moment; all different. */

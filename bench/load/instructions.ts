@@ -1,43 +1,27 @@
-// Instructions per request of the front-end thread, by the best counter that the machine has.
+// Instructions per request of the front-end thread by callgrind, where the processor's counters cannot be used.
 //
-// A fresh process per variant, warmed up until its code is compiled; then equal segments of load, of which the
-// median counts: one with a late compilation or a major garbage collection in it stands out and is shown, not used.
+// A fresh process per row, warmed up until its code is compiled; then equal segments of load, of which the median
+// counts: one with a late compilation or a major garbage collection in it stands out and is shown, not used.
 
-import { createCallgrindCounter } from './callgrind.ts';
-import type { Gateway, Launcher } from './gateway.ts';
-import { createPerfCounter } from './perf.ts';
+import { CALLGRIND, openCallgrind } from './callgrind.ts';
+import type { Gateway } from './gateway.ts';
+import { BUSY_CONNECTIONS } from './rounds.ts';
+import type { Row } from './rows.ts';
 import type { Pair, Site } from './site.ts';
-import { findFrontend, hasThreadFigures, readThreads } from './threads.ts';
-import type { Variant } from './variants.ts';
+import { findFrontends, readThreads } from './threads.ts';
 
-export interface InstructionCounter {
-  /** For people: what counts, and what is counted. */
-  readonly method: string;
-  readonly launcher: Launcher;
-  /** The gateway is warmed up; the thread is its front end. */
-  open(gateway: Gateway, tid: number): Promise<CounterSession>;
-}
-
-export interface CounterSession {
-  /** Instructions of the thread while the work runs. */
-  count(work: () => Promise<void>): Promise<number>;
-}
-
-/** Numbers of requests are multiples of BURST_REQUESTS. */
+/** Numbers of bursts. */
 export interface InstructionSettings {
-  readonly warmupRequests: number;
+  readonly warmup: number;
   readonly segments: number;
-  readonly segmentRequests: number;
-  /** Closed loop; each number of connections is measured by itself, since batches grow with them. */
-  readonly connections: readonly number[];
+  readonly segment: number;
 }
 
 export interface InstructionRow {
-  readonly variant: string;
-  readonly connections: number;
+  readonly row: string;
   /** By segment. */
   readonly perRequest: readonly number[];
-  /** Copies that left the front end together, on average; 0 without any. */
+  /** Copies that left the front end together, on average; NaN without any. */
   readonly jobsPerBatch: number;
   /** Of the copies that were due, how many were handed to the shadow; NaN when none was due. */
   readonly copiesShare: number;
@@ -47,72 +31,62 @@ export interface InstructionRow {
  * Load comes in bursts with a rest after each, in which the mirror thread catches up: on few cores, and in slow
  * motion, it would otherwise fall behind until copies are dropped, and a dropped copy costs the front end less.
  */
-export const BURST_REQUESTS = 250;
+const BURST_REQUESTS = 250;
 const PHASE_LIMIT_MS = 120_000;
 const QUIET_LIMIT_MS = 10_000;
 
-/** Null when the machine has none. */
-export function createInstructionCounter(site: Site): InstructionCounter | null {
-  if (!hasThreadFigures) return null;
-  return createPerfCounter(site.group) ?? createCallgrindCounter();
-}
-
-export async function measureInstructions(
+/** All rows at once: what is counted does not depend on how fast it runs. */
+export function measureInstructions(
   site: Site,
-  counter: InstructionCounter,
-  variant: Variant,
+  rows: readonly Row[],
   settings: InstructionSettings,
 ): Promise<InstructionRow[]> {
-  const pair = await site.startPair(variant, counter.launcher);
-  const { gateway } = pair;
-  const before = readThreads(gateway.pid);
-  const warmup = {
-    requests: settings.warmupRequests,
-    connections: settings.connections[0]!,
-    ratePerSecond: 0,
-  };
-  await pair.client.run(warmup, PHASE_LIMIT_MS);
-  await gateway.untilQuiet(QUIET_LIMIT_MS);
-  const session = await counter.open(gateway, findFrontend(before, readThreads(gateway.pid)).tid);
-  const rows: InstructionRow[] = [];
-  for (const connections of settings.connections) {
-    // The counter has just been switched on, or the number of connections has changed.
-    await session.count(() => load(pair, settings.segmentRequests, connections));
-    rows.push(await measureRow(pair, session, connections, settings));
-  }
-  await site.stopPair(pair);
-  return rows;
+  return Promise.all(rows.map((row) => measureRow(site, row, settings)));
 }
 
-async function measureRow(
-  pair: Pair,
-  session: CounterSession,
-  connections: number,
-  { segments, segmentRequests }: InstructionSettings,
-): Promise<InstructionRow> {
+async function measureRow(site: Site, row: Row, settings: InstructionSettings): Promise<InstructionRow> {
+  const pair = await site.startPair(row, CALLGRIND);
   const { gateway } = pair;
-  await gateway.untilQuiet(QUIET_LIMIT_MS);
-  const before = await gateway.readBooks();
+  const before = readThreads(gateway.pid);
+  await load(pair, settings.warmup, false);
+  const [frontend] = findFrontends(before, readThreads(gateway.pid), 1);
+  const session = await openCallgrind(gateway, frontend!.tid);
+  // Counting has just been switched on, which translates all code anew.
+  await session.count(() => load(pair, settings.segment, true));
+  const figures = await countSegments(pair, session.count, settings);
+  await site.stopPair(pair);
+  return { row: row.name, ...figures };
+}
+
+async function countSegments(
+  pair: Pair,
+  count: (work: () => Promise<void>) => Promise<number>,
+  { segments, segment }: InstructionSettings,
+): Promise<Omit<InstructionRow, 'row'>> {
+  const before = await readBooks(pair.gateway);
   const perRequest: number[] = [];
-  for (let segment = 0; segment < segments; segment++) {
-    const count = await session.count(() => load(pair, segmentRequests, connections));
-    perRequest.push(count / segmentRequests);
+  for (let done = 0; done < segments; done++) {
+    perRequest.push((await count(() => load(pair, segment, true))) / (segment * BURST_REQUESTS));
   }
-  await gateway.untilQuiet(QUIET_LIMIT_MS);
-  const after = await gateway.readBooks();
-  const batches = after.batches - before.batches;
+  const after = await readBooks(pair.gateway);
   return {
-    variant: gateway.variant.name,
-    connections,
     perRequest,
-    jobsPerBatch: batches === 0 ? 0 : (after.jobs - before.jobs) / batches,
+    jobsPerBatch: (after.jobs - before.jobs) / (after.batches - before.batches),
     copiesShare: (after.sent - before.sent) / (after.matched - before.matched),
   };
 }
 
-async function load({ client, gateway }: Pair, requests: number, connections: number): Promise<void> {
-  for (let left = requests; left > 0; left -= BURST_REQUESTS) {
-    await client.run({ requests: BURST_REQUESTS, connections, ratePerSecond: 0 }, PHASE_LIMIT_MS);
+async function readBooks(gateway: Gateway): ReturnType<Gateway['readBooks']> {
+  await gateway.untilQuiet(QUIET_LIMIT_MS);
+  return gateway.readBooks();
+}
+
+async function load({ client, gateway }: Pair, bursts: number, rests: boolean): Promise<void> {
+  const phase = { connections: BUSY_CONNECTIONS, ratePerSecond: 0, cutOffMs: Number.POSITIVE_INFINITY };
+  if (!rests) await client.run({ ...phase, requests: bursts * BURST_REQUESTS }, PHASE_LIMIT_MS);
+  for (let left = rests ? bursts : 0; left > 0; left--) {
+    await client.run({ ...phase, requests: BURST_REQUESTS }, PHASE_LIMIT_MS);
     await gateway.untilQuiet(QUIET_LIMIT_MS);
   }
+  await gateway.untilQuiet(QUIET_LIMIT_MS);
 }

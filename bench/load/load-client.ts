@@ -2,7 +2,7 @@
 
 import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import type { ClientOptions, Phase, PhaseResult } from './client.ts';
+import type { ClientOptions, Phase, PhaseResult } from './phase.ts';
 import { nextMessage, type ProcessGroup } from './processes.ts';
 
 const CLIENT_FILE = join(import.meta.dirname, 'client.ts');
@@ -11,9 +11,9 @@ export class LoadClient {
   readonly #group: ProcessGroup;
   readonly #child: ChildProcess;
 
-  constructor(group: ProcessGroup, options: ClientOptions) {
+  constructor(group: ProcessGroup, options: ClientOptions, cores: string | null) {
     this.#group = group;
-    this.#child = group.fork(CLIENT_FILE, options);
+    this.#child = group.fork(CLIENT_FILE, options, cores);
   }
 
   /** Rejects when a request fails, is answered by other than 200, or the phase takes longer than the limit. */

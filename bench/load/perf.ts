@@ -1,30 +1,73 @@
-// Counts a thread's instructions with `perf stat`, where the processor's counters can be used.
-//
-// The gateway runs by itself, at full speed; kernel work is counted too where the system allows it.
+// Counts instructions with `perf stat`, where the processor's counters can be used: of processes or of one thread,
+// at full speed, user mode and kernel apart where the system allows it.
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { NATIVE } from './gateway.ts';
-import type { CounterSession, InstructionCounter } from './instructions.ts';
 import { type ProcessGroup, within } from './processes.ts';
 
-const USER_EVENT = 'instructions:u';
-const KERNEL_EVENT = 'instructions:k';
+export const USER_EVENT = 'instructions:u';
+export const KERNEL_EVENT = 'instructions:k';
 const ATTACH_LIMIT_MS = 5_000;
 /** Between the counters being open and being on. */
-const ATTACH_MARGIN_MS = 100;
+const ATTACH_MARGIN_MS = 20;
 const REPORT_LIMIT_MS = 5_000;
 
-export function createPerfCounter(group: ProcessGroup): InstructionCounter | null {
+export type PerfTarget = { readonly pids: readonly number[] } | { readonly tid: number };
+
+export interface Instructions {
+  readonly user: number;
+  /** NaN where only user mode may be counted. */
+  readonly kernel: number;
+}
+
+/** A count under way. */
+export interface PerfCount {
+  stop(): Promise<Instructions>;
+}
+
+export class PerfCounter {
+  readonly method: string;
+  readonly #group: ProcessGroup;
+  readonly #events: readonly string[];
+
+  constructor(group: ProcessGroup, events: readonly string[]) {
+    this.#group = group;
+    this.#events = events;
+    this.method = `perf stat, ${events.length === 2 ? 'user and kernel' : 'user mode only'}, at full speed`;
+  }
+
+  /** Resolves when the counter is on. */
+  async start(target: PerfTarget): Promise<PerfCount> {
+    const what = 'tid' in target ? ['-t', String(target.tid)] : ['-p', target.pids.join(',')];
+    const perf = this.#group.spawn('perf', ['stat', '-x', ',', '-e', this.#events.join(','), ...what], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      cores: null,
+    });
+    let report = '';
+    perf.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      report += text;
+    });
+    const ended = new Promise<void>((resolve) => perf.once('close', () => resolve()));
+    await untilAttached(perf.pid!);
+    return {
+      stop: async () => {
+        perf.kill('SIGINT');
+        await within(REPORT_LIMIT_MS, 'perf stat', ended);
+        const [user = Number.NaN, kernel = Number.NaN] = this.#events.map((event) =>
+          parseCount(report, event),
+        );
+        if (!(user > 0)) throw new Error(`perf stat counted nothing:\n${report}`);
+        return { user, kernel };
+      },
+    };
+  }
+}
+
+/** Null when the machine has no counters, or lets nobody use them. */
+export function createPerfCounter(group: ProcessGroup): PerfCounter | null {
   if (!isCountable(USER_EVENT)) return null;
-  const hasKernel = isCountable(KERNEL_EVENT);
-  const events = hasKernel ? [USER_EVENT, KERNEL_EVENT] : [USER_EVENT];
-  return {
-    method: `perf stat -t TID, ${hasKernel ? 'user and kernel' : 'user mode only'}, at full speed`,
-    launcher: NATIVE,
-    open: async (_gateway, tid) => openSession(group, events, tid),
-  };
+  return new PerfCounter(group, isCountable(KERNEL_EVENT) ? [USER_EVENT, KERNEL_EVENT] : [USER_EVENT]);
 }
 
 function isCountable(event: string): boolean {
@@ -32,54 +75,31 @@ function isCountable(event: string): boolean {
     encoding: 'utf8',
     timeout: ATTACH_LIMIT_MS,
   });
-  return status === 0 && sumCounts(stderr) > 0;
+  return status === 0 && parseCount(stderr, event) > 0;
 }
 
-/** Adds up what `perf stat -x ,` wrote: the count is a line's first field. NaN when one was not counted. */
-function sumCounts(report: string): number {
-  const lines = report.split('\n').filter((line) => line.includes('instructions'));
-  return lines.reduce((total, line) => total + Number(line.split(',')[0]), 0);
+/** A line of `perf stat -x ,` is "count,unit,event,..."; NaN when the event was not counted. */
+export function parseCount(report: string, event: string): number {
+  const line = report.split('\n').find((text) => text.split(',')[2] === event);
+  return Number(line?.split(',')[0] ?? Number.NaN);
 }
 
-function openSession(group: ProcessGroup, events: readonly string[], tid: number): CounterSession {
-  return {
-    async count(work) {
-      const parameters = ['stat', '-x', ',', '-e', events.join(','), '-t', String(tid)];
-      const perf = group.spawn('perf', parameters, { stdio: ['ignore', 'ignore', 'pipe'] });
-      let report = '';
-      perf.stderr!.setEncoding('utf8').on('data', (text: string) => {
-        report += text;
-      });
-      const ended = new Promise<void>((resolve) => perf.once('close', () => resolve()));
-      await untilAttached(perf.pid!);
-      await work();
-      perf.kill('SIGINT');
-      await within(REPORT_LIMIT_MS, 'perf stat', ended);
-      const count = sumCounts(report);
-      if (!(count > 0)) throw new Error(`perf stat counted nothing:\n${report}`);
-      return count;
-    },
-  };
-}
-
-/** Waits until perf has opened its counters; the thread is idle meanwhile, so a little early or late is no error. */
+/** Waits until perf has opened its counters; what is counted is idle meanwhile, so a little early or late is no error. */
 async function untilAttached(pid: number): Promise<void> {
   const deadline = performance.now() + ATTACH_LIMIT_MS;
   while (performance.now() < deadline) {
     if (hasCounters(pid)) return void (await sleep(ATTACH_MARGIN_MS));
-    await sleep(5);
+    await sleep(2);
   }
   throw new Error('perf stat did not attach');
 }
 
 function hasCounters(pid: number): boolean {
   const folder = `/proc/${pid}/fd`;
-  return readdirSync(folder).some((entry) => {
-    try {
-      return readlinkSync(`${folder}/${entry}`).includes('perf_event');
-    } catch {
-      // Closed between the two calls.
-      return false;
-    }
-  });
+  try {
+    return readdirSync(folder).some((entry) => readlinkSync(`${folder}/${entry}`).includes('perf_event'));
+  } catch {
+    // A descriptor was closed between the two calls.
+    return false;
+  }
 }

@@ -2,10 +2,17 @@
 //
 // Ends only what it started itself, by its id. A process that dies early is an error of whoever waits for it.
 
-import { type ChildProcess, fork, type SpawnOptions, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import process from 'node:process';
 
 const STOP_GRACE_MS = 3_000;
+
+export interface StartOptions {
+  readonly cwd?: string;
+  readonly stdio: SpawnOptions['stdio'];
+  /** A list for `taskset -c`, or null to leave it to the system. */
+  readonly cores: string | null;
+}
 
 /** Rejects when the promise takes longer than that. */
 export async function within<T>(limitMs: number, what: string, promise: Promise<T>): Promise<T> {
@@ -18,14 +25,14 @@ export async function within<T>(limitMs: number, what: string, promise: Promise<
   }
 }
 
-/** The processes of one benchmark run. */
+/** The processes of one benchmark run. Each leads a process group of its own, which ends with it. */
 export class ProcessGroup {
   readonly #running = new Set<ChildProcess>();
 
   constructor() {
     // The last resort, when the run itself ends by a signal or an error.
     process.once('exit', () => {
-      for (const child of this.#running) child.kill('SIGKILL');
+      for (const child of this.#running) kill(child, 'SIGKILL');
     });
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       process.once(signal, () => process.exit(130));
@@ -33,13 +40,21 @@ export class ProcessGroup {
   }
 
   /** Starts a script of ours that talks over IPC; typed arrays survive the channel. */
-  fork(file: string, argument: unknown): ChildProcess {
-    const stdio: SpawnOptions['stdio'] = ['ignore', 'ignore', 'inherit', 'ipc'];
-    return this.#add(fork(file, [JSON.stringify(argument)], { serialization: 'advanced', stdio }));
+  fork(file: string, argument: unknown, cores: string | null): ChildProcess {
+    return this.spawn(process.execPath, [file, JSON.stringify(argument)], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      cores,
+    });
   }
 
-  spawn(command: string, parameters: readonly string[], options: SpawnOptions): ChildProcess {
-    return this.#add(spawn(command, parameters, options));
+  spawn(command: string, parameters: readonly string[], { cores, ...options }: StartOptions): ChildProcess {
+    const words =
+      cores === null ? [command, ...parameters] : ['taskset', '-c', cores, command, ...parameters];
+    // taskset becomes the command, so the id is the command's.
+    const child = spawn(words[0]!, words.slice(1), { ...options, serialization: 'advanced', detached: true });
+    this.#running.add(child);
+    child.once('exit', () => this.#running.delete(child));
+    return child;
   }
 
   /** Of those that run. */
@@ -51,7 +66,7 @@ export class ProcessGroup {
   async stop(child: ChildProcess): Promise<void> {
     if (!this.#running.has(child)) return;
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_GRACE_MS);
+    const timer = setTimeout(() => kill(child, 'SIGKILL'), STOP_GRACE_MS);
     child.kill('SIGTERM');
     await gone;
     clearTimeout(timer);
@@ -60,11 +75,14 @@ export class ProcessGroup {
   async stopAll(): Promise<void> {
     await Promise.all([...this.#running].map((child) => this.stop(child)));
   }
+}
 
-  #add(child: ChildProcess): ChildProcess {
-    this.#running.add(child);
-    child.once('exit', () => this.#running.delete(child));
-    return child;
+/** With all that it has started itself. */
+function kill(child: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-child.pid!, signal);
+  } catch {
+    // Gone by itself.
   }
 }
 

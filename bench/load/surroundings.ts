@@ -7,8 +7,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProcessGroup } from './processes.ts';
-import { hasThreadFigures, readProcessCpuNs } from './threads.ts';
+import { hasThreadFigures, readTreeCpuNs } from './threads.ts';
 
 /** USER_HZ, which Linux promises to programs whatever its own clock does. */
 const TICK_NS = 10_000_000;
@@ -28,13 +27,11 @@ export class Surroundings {
   /** Measurements that were kept although disturbed, and all that were kept. */
   disturbed = 0;
   measured = 0;
-  readonly #group: ProcessGroup;
   #patienceMs: number;
   #wasCalm = false;
 
   /** Waits for others no longer than so many milliseconds, all in all. */
-  constructor(group: ProcessGroup, patienceMs: number) {
-    this.#group = group;
+  constructor(patienceMs: number) {
     this.#patienceMs = patienceMs;
   }
 
@@ -73,8 +70,7 @@ export class Surroundings {
     // "cpu user nice system idle iowait ...", in ticks (proc(5)).
     const fields = readFileSync('/proc/stat', 'latin1').split('\n')[0]!.split(/ +/);
     const idleNs = (Number(fields[4]) + Number(fields[5])) * TICK_NS;
-    const pids = [process.pid, ...this.#group.pids()];
-    return { atNs, idleNs, ownNs: pids.reduce((total, pid) => total + readProcessCpuNs(pid), 0) };
+    return { atNs, idleNs, ownNs: readTreeCpuNs(process.pid) };
   }
 
   /** Share of the machine that others have used since then, 0 to 1; about 0.02 is the precision of half a second. */
