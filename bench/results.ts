@@ -8,6 +8,7 @@ import process from 'node:process';
 import type { Findings } from './load/findings.ts';
 import type { InstructionRow } from './load/instructions.ts';
 import { drawPlots } from './load/plots.ts';
+import type { ProfileShares } from './load/profile.ts';
 import type { RecoveryFigures } from './load/recovery.ts';
 import type { RowFigures } from './load/rounds.ts';
 import type { Machine } from './machine.ts';
@@ -24,6 +25,7 @@ export interface Results {
   readonly instructionMethod: string | null;
   readonly recoveries: readonly RecoveryFigures[];
   readonly micro: readonly MicroRow[];
+  readonly profiles: readonly ProfileShares[];
   readonly disturbed: number;
   readonly measured: number;
 }

@@ -17,7 +17,8 @@ export function toTable<Row>(columns: readonly Column<Row>[], rows: readonly Row
   return grid.map((line) => `  ${line.map(pad).join('  ')}`.trimEnd()).join('\n');
 }
 
-/** `–` for what was not measured. */
+/** `–` for what was not measured, `∞` for what never came. */
 export function toFixed(value: number, digits: number): string {
+  if (value === Number.POSITIVE_INFINITY) return '∞';
   return Number.isFinite(value) ? value.toFixed(digits) : '–';
 }

@@ -31,6 +31,7 @@ export const CALLGRIND: Launcher = {
     '--fair-sched=yes',
     `--callgrind-out-file=${join(folder, OUT_NAME)}`,
   ],
+  nodeFlags: [],
   readyLimitMs: 120_000,
   isSlowed: true,
 };

@@ -11,6 +11,7 @@ import { join, resolve } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Certificate } from '../../test/kit/certificate.ts';
+import { listenOnOwnPort } from '../../test/kit/port.ts';
 import { PEERS, type PeerCommand } from '../peers/peer.ts';
 import type { ProcessGroup } from './processes.ts';
 import { ROUTE_ID, type Row } from './rows.ts';
@@ -44,12 +45,13 @@ export interface GatewayOptions {
 export interface Launcher {
   /** Words before it; the folder is the gateway's own. */
   toCommand(folder: string): readonly string[];
+  readonly nodeFlags: readonly string[];
   readonly readyLimitMs: number;
   /** It runs many times slower than it would by itself. */
   readonly isSlowed: boolean;
 }
 
-export const NATIVE: Launcher = { toCommand: () => [], readyLimitMs: 15_000, isSlowed: false };
+export const NATIVE: Launcher = { toCommand: () => [], nodeFlags: [], readyLimitMs: 60_000, isSlowed: false };
 
 /** What umbra has told about its copies since its start. */
 export interface CopyBooks {
@@ -86,7 +88,12 @@ export class Gateway {
     return this.child!.pid!;
   }
 
-  /** All its processes, as they were when it was ready; none for `direct`. */
+  /** Looks which processes it has, once it has worked: some start their workers after they listen. */
+  findProcesses(): void {
+    this.#pids = hasThreadFigures && this.child !== null ? readTree(this.pid) : [];
+  }
+
+  /** All its processes, as far as they were found; none for `direct`. */
   get pids(): readonly number[] {
     return this.#pids;
   }
@@ -129,13 +136,10 @@ export class Gateway {
   async untilReady(limitMs: number): Promise<void> {
     const deadline = performance.now() + limitMs;
     while (performance.now() < deadline) {
-      if (this.child !== null && this.child.exitCode !== null) {
+      if (this.child !== null && (this.child.exitCode !== null || this.child.signalCode !== null)) {
         throw new Error(this.#describe('ended before it was ready'));
       }
-      if (await this.#isReady()) {
-        this.#pids = hasThreadFigures && this.child !== null ? readTree(this.pid) : [];
-        return;
-      }
+      if (await this.#isReady()) return;
       await sleep(READY_POLL_MS);
     }
     throw new Error(this.#describe(`was not ready within ${limitMs} ms`));
@@ -185,6 +189,7 @@ export async function startGateway(group: ProcessGroup, options: GatewayOptions)
   closeSync(log);
   const gateway = new Gateway(row, port, folder, child, adminPort);
   await gateway.untilReady(launcher.readyLimitMs);
+  gateway.findProcesses();
   return gateway;
 }
 
@@ -199,7 +204,8 @@ function prepareUmbra(
   const { isSlowed } = launcher;
   const setup = { port, adminPort, adminKey, primaryPort, shadowPorts, certificate, isSlowed };
   writeFileSync(configFile, toConfigText(row, setup));
-  const words = [...launcher.toCommand(folder), process.execPath, MAIN_FILE, 'run', '--config', configFile];
+  const node = [process.execPath, ...launcher.nodeFlags];
+  const words = [...launcher.toCommand(folder), ...node, MAIN_FILE, 'run', '--config', configFile];
   return { command: words[0]!, parameters: words.slice(1) };
 }
 
@@ -223,17 +229,13 @@ function accepts(port: number): Promise<boolean> {
   });
 }
 
-/** Ports that nothing listens on at this moment; all different. */
+/** Ports that nothing listens on, and that the system gives to nobody else; all different. */
 async function findFreePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const { promise, resolve: done, reject } = Promise.withResolvers<ReturnType<typeof createServer>>();
-      const server = createServer().once('error', reject);
-      server.listen(0, '127.0.0.1', () => done(server));
-      return promise;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const server = createServer();
+    ports.push(await listenOnOwnPort(server, '127.0.0.1'));
+    await new Promise((done) => server.close(done));
+  }
   return ports;
 }

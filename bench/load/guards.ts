@@ -1,6 +1,6 @@
 // Guards: ratios of one run that must not be worse than bench/guards.yaml says.
 //
-// A guard whose figure this machine cannot measure is skipped and named, never taken as passed.
+// A guard whose figure was not measured is named, never taken as held.
 
 import { isMap, isSeq, LineCounter, parseDocument } from 'yaml';
 import { toFixed } from '../table.ts';

@@ -48,7 +48,7 @@ async function measureRow(site: Site, row: Row, settings: InstructionSettings): 
   const pair = await site.startPair(row, CALLGRIND);
   const { gateway } = pair;
   const before = readThreads(gateway.pid);
-  await load(pair, settings.warmup, false);
+  await load(pair, settings.warmup, true);
   const [frontend] = findFrontends(before, readThreads(gateway.pid), 1);
   const session = await openCallgrind(gateway, frontend!.tid);
   // Counting has just been switched on, which translates all code anew.

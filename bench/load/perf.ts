@@ -80,8 +80,15 @@ function isCountable(event: string): boolean {
 
 /** A line of `perf stat -x ,` is "count,unit,event,..."; NaN when the event was not counted. */
 export function parseCount(report: string, event: string): number {
-  const line = report.split('\n').find((text) => text.split(',')[2] === event);
-  return Number(line?.split(',')[0] ?? Number.NaN);
+  const lines = report.split('\n').filter((text) => isEvent(text.split(',')[2] ?? '', event));
+  return lines.length === 0
+    ? Number.NaN
+    : lines.reduce((total, line) => total + Number(line.split(',')[0]), 0);
+}
+
+/** Processors with two kinds of cores count each apart: `cpu_core/instructions:u/`. */
+function isEvent(name: string, event: string): boolean {
+  return name === event || name.replace(/^\w+\/(.*)\/$/, '$1') === event;
 }
 
 /** Waits until perf has opened its counters; what is counted is idle meanwhile, so a little early or late is no error. */

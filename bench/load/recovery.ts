@@ -4,6 +4,7 @@
 // a machine dies. The load client does not know; it counts its own answers.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { NATIVE } from './gateway.ts';
 import { INTERVAL_MS, type PhaseResult } from './phase.ts';
 import type { Row } from './rows.ts';
 import type { Site } from './site.ts';
@@ -22,7 +23,7 @@ export interface RecoveryFigures {
 
 export async function measureRecovery(site: Site, row: Row): Promise<RecoveryFigures> {
   const shadow = await site.startShadow('answering');
-  const pair = await site.startPair(row, undefined, [shadow]);
+  const pair = await site.startPair(row, NATIVE, [shadow]);
   const phase = { connections: CONNECTIONS, ratePerSecond: 0, cutOffMs: Number.POSITIVE_INFINITY };
   await pair.client.run({ ...phase, requests: WARMUP_REQUESTS }, LIMIT_MS);
   const work = pair.client.run(

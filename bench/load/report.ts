@@ -5,6 +5,7 @@
 import { type Ratio, toSmallestClaim } from '../statistics.ts';
 import { type Column, toFixed, toTable } from '../table.ts';
 import type { FigureName, Findings } from './findings.ts';
+import type { ProfileShares } from './profile.ts';
 import { BUSY_CONNECTIONS, CUT_OFF_MS, RATE_CONNECTIONS } from './rounds.ts';
 import type { Row } from './rows.ts';
 
@@ -71,6 +72,25 @@ function toHeadline(findings: Findings): string {
   );
 }
 
+export function toProfileTable(profiles: readonly ProfileShares[]): string {
+  const owners = [...new Set(profiles.flatMap(({ shares }) => Object.keys(shares)))];
+  const samples = profiles.map(({ row, samples }) => `${row} ${samples}`).join(', ');
+  return [
+    'Front-end thread: share of its CPU time, closed loop',
+    toTable<string>(
+      [
+        { title: '', cell: (owner) => owner },
+        ...profiles.map(({ row, shares }) => ({
+          title: `${row} %`,
+          cell: (owner: string) => toFixed((shares[owner] ?? 0) * 100, 1),
+        })),
+      ],
+      owners,
+    ),
+    `  samples: ${samples}`,
+  ].join('\n\n');
+}
+
 /** The same as differences, in their units. */
 function toTax(findings: Findings): string {
   const difference = (name: FigureName): number =>
@@ -117,11 +137,11 @@ function toBusyTable(findings: Findings): string {
 function toRateTable(findings: Findings): string {
   const pooled = (title: string, share: number): Column<Row> => ({
     title,
-    cell: ({ name }) => toLatencyText(findings.latency(name, share)),
+    cell: ({ name }) => toFixed(findings.latency(name, share), 0),
   });
   const latency = (title: string, name: FigureName): Column<Row> => ({
     title,
-    cell: (row) => toLatencyText(findings.figure(row.name, name)),
+    cell: (row) => toFixed(findings.figure(row.name, name), 0),
   });
   return toTable(
     [
@@ -133,6 +153,7 @@ function toRateTable(findings: Findings): string {
       ratioColumn(findings, 'p90'),
       latency('p99', 'p99'),
       ratioColumn(findings, 'p99'),
+      { title: 'requests', cell: ({ name }) => String(findings.latencies(name).length) },
       pooled('all p99', 0.99),
       pooled('all p99.9', 0.999),
       latency('late p99', 'late_p99'),
@@ -168,6 +189,9 @@ function toNotes(findings: Findings, notes: ReportNotes): string {
     '× is the ratio to the same without mirror, as the median over rounds of what was measured side by side.',
     'p50 to p99: median over slices and rounds. all p99, all p99.9: of every request in the run. late p99: of the',
     'load client itself, which is not in the figures. copies: of those that were due, how many came to a shadow.',
+    'A latency counts from when the load client found the request due; how late it was itself is late p99.',
+    'umbra has a second thread for its copies, which may use a second core; nginx has one worker.',
+    'Copies to a slow or hung shadow go on after their slice: their share and CPU time there say little.',
     `∞: no answer within ${CUT_OFF_MS / 1000} s. CPU: the threads' own time (schedstat); front end: its thread alone.`,
     notes.instructionMethod === null
       ? 'Instructions were not counted: neither perf with hardware counters nor valgrind is here, or they were left out.'
@@ -182,10 +206,6 @@ function toNotes(findings: Findings, notes: ReportNotes): string {
     );
   }
   return lines.map((line) => `  ${line}`).join('\n');
-}
-
-function toLatencyText(us: number): string {
-  return us === Number.POSITIVE_INFINITY ? '∞' : toFixed(us, 0);
 }
 
 function toRatioText({ median, lowest, highest }: Ratio): string {

@@ -142,6 +142,7 @@ export class Rounds {
     if (seesThreads) {
       bench.frontends = findFrontends(before, readThreads(gateway.pid), row.frontends).map(({ tid }) => tid);
     }
+    gateway.findProcesses();
     await gateway.untilQuiet(QUIET_LIMIT_MS);
     return bench;
   }

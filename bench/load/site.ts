@@ -10,7 +10,7 @@ import type { Cores } from './cores.ts';
 import { type Gateway, type Launcher, NATIVE, startGateway } from './gateway.ts';
 import { LoadClient } from './load-client.ts';
 import { nextMessage, ProcessGroup } from './processes.ts';
-import { type Row, type ShadowKind, toPath } from './rows.ts';
+import { type Row, toPath } from './rows.ts';
 import { Shadow } from './shadow.ts';
 import { hasWrk, Wrk } from './wrk.ts';
 
@@ -32,7 +32,9 @@ export class Site {
   readonly wrk: Wrk | null;
   readonly #folder = mkdtempSync(join(tmpdir(), 'umbra-bench-'));
   #primary: Shadow | null = null;
-  #shadows: Record<Exclude<ShadowKind, 'refusing'>, readonly Shadow[]> | null = null;
+  #shadows: Record<'answering' | 'empty', readonly Shadow[]> | null = null;
+  /** By row: copies that reach a slow shadow late must not count for another row. */
+  readonly #ownShadows = new Map<string, readonly Shadow[]>();
   #certificate: Certificate | null = null;
 
   constructor(cores: Cores | null) {
@@ -52,8 +54,6 @@ export class Site {
         Array.from({ length: ANSWERING_SHADOWS }, () => this.startShadow('answering')),
       ),
       empty: [await this.startShadow('empty')],
-      slow: [await this.startShadow('slow')],
-      hung: [await this.startShadow('hung')],
     };
   }
 
@@ -65,7 +65,12 @@ export class Site {
   }
 
   /** `shadows` in place of those that the row asks for. */
-  async startPair(row: Row, launcher: Launcher = NATIVE, shadows = this.#toShadows(row)): Promise<Pair> {
+  async startPair(
+    row: Row,
+    launcher: Launcher = NATIVE,
+    given: readonly Shadow[] | null = null,
+  ): Promise<Pair> {
+    const shadows = given ?? (await this.#findShadows(row));
     const gateway = await startGateway(this.group, {
       row,
       folder: this.#folder,
@@ -93,10 +98,15 @@ export class Site {
     return this.group.stopAll();
   }
 
-  #toShadows({ mirror }: Row): readonly Shadow[] {
+  async #findShadows({ name, mirror }: Row): Promise<readonly Shadow[]> {
     if (mirror === null) return [];
     if (mirror.shadow === 'refusing') return [REFUSING];
-    return this.#shadows![mirror.shadow].slice(0, mirror.copies);
+    if (mirror.shadow === 'answering' || mirror.shadow === 'empty') {
+      return this.#shadows![mirror.shadow].slice(0, mirror.copies);
+    }
+    const own = this.#ownShadows.get(name) ?? [await this.startShadow(mirror.shadow)];
+    this.#ownShadows.set(name, own);
+    return own;
   }
 
   #openCertificate(): Certificate {

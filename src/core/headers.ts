@@ -108,13 +108,13 @@ const NAME_LENGTH_MAX = 64;
 /**
  * The header names that a thread has seen, one string for each, so that a name is the same object in every request:
  * the engine then has its hash, finds it as a key at once, and writes it to memory by the short way.
- * Keeps up to 1,024 names of up to 64 bytes; others are classified each time.
+ * Keeps up to 1,024 names of up to 64 bytes and then starts over, so that invented names do not stay for good.
  */
 export class HeaderNames {
   readonly #names = new Map<string, KnownHeader>();
 
   constructor() {
-    for (const [name, kind] of REQUEST_HEADERS) this.#names.set(name, { name, kind });
+    this.#reset();
   }
 
   find(name: string): KnownHeader {
@@ -123,10 +123,15 @@ export class HeaderNames {
 
   #learn(name: string): KnownHeader {
     const known = { name, kind: classifyRequestHeader(name) };
-    if (known.kind >= 0 && this.#names.size < NAMES_MAX && name.length <= NAME_LENGTH_MAX) {
-      this.#names.set(name, known);
-    }
+    if (known.kind < 0 || name.length > NAME_LENGTH_MAX) return known;
+    if (this.#names.size >= NAMES_MAX) this.#reset();
+    this.#names.set(name, known);
     return known;
+  }
+
+  #reset(): void {
+    this.#names.clear();
+    for (const [name, kind] of REQUEST_HEADERS) this.#names.set(name, { name, kind });
   }
 }
 

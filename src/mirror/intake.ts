@@ -7,8 +7,11 @@ import type { RingReader } from './ring.ts';
 
 /** A copy waits half of this on average; each look costs some microseconds of a patient thread. */
 const LOOK_MS = 2;
-/** After so many looks in vain the thread parks: 100 ms. */
-const LOOKS_IN_VAIN_MAX = 50;
+/**
+ * After so many looks in vain the thread parks: 20 ms. Where copies are rarer than that, a message for each costs less
+ * than looking all the time, which is 1.7 % of a core.
+ */
+const LOOKS_IN_VAIN_MAX = 10;
 
 export class Intake {
   readonly #ring: RingReader;

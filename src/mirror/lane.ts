@@ -21,6 +21,8 @@ const FLUSH_MS = 2;
 const UNDER_WAY_MAX = 8;
 /** Bytes that may wait here, whatever the routes allow; over it the mirror threads are overloaded. */
 const WAITING_BYTES_MAX = 128 * 1024 * 1024;
+/** Rules in one message: to copy thousands at once would keep clients waiting. */
+const RULES_MAX = 100;
 const NICE_INCREMENT = 10;
 const HEAP_MEGABYTES = 512;
 const RESTART_MS = 1_000;
@@ -119,12 +121,12 @@ export class Lane {
   /** A record was written to the outbox. */
   onRecord(): void {
     if (this.outbox.isDirect) {
-      // On its way out it needs no waking, and its successor must not be woken in its place.
-      if (!this.#failing && this.#ring.takeParked()) this.#run(WAKE);
+      this.#wakeIfParked();
       return;
     }
     this.#records++;
     if (this.#records < RECORDS_MAX && this.outbox.bytes < BATCH_BYTES_MAX) this.#armTimer();
+    else if (this.#newRules.length > RULES_MAX) this.#armTimer();
     else if (this.#canSend) this.#send();
     else this.#seal();
   }
@@ -147,6 +149,11 @@ export class Lane {
     this.#lose();
   }
 
+  /** A thread on its way out needs no waking, and its successor must not be woken in its place. */
+  #wakeIfParked(): void {
+    if (!this.#failing && !this.#closed && this.#ring.takeParked()) this.#run(WAKE);
+  }
+
   #armTimer(): void {
     if (this.#timerSet || this.#closed) return;
     this.#timerSet = true;
@@ -166,6 +173,12 @@ export class Lane {
   #flush(): void {
     while (this.#canSend) {
       if (this.#sealed.length === 0 && this.#records === 0 && this.#retiredRules.length === 0) return;
+      if (this.#newRules.length > RULES_MAX) {
+        this.#sendRules();
+        // The rest in a later turn, with the records behind them.
+        this.#armTimer();
+        return;
+      }
       this.#send();
     }
   }
@@ -177,8 +190,15 @@ export class Lane {
     this.#records = 0;
   }
 
+  #sendRules(): void {
+    const rules = this.#newRules.splice(0, RULES_MAX);
+    this.#underWay++;
+    this.#run({ kind: 'batch', records: new ArrayBuffer(0), rules, retired: [] });
+  }
+
   /** Sends the oldest batch. Rules go with the first one, and are retired with the last. */
   #send(): void {
+    while (this.#newRules.length > RULES_MAX) this.#sendRules();
     if (this.#sealed.length === 0) this.#seal();
     const records = this.#sealed.shift()!;
     this.#sealedBytes -= records.byteLength;
@@ -205,8 +225,12 @@ export class Lane {
     if (thread !== this.#thread) return;
     this.#underWay--;
     if (this.#sealed.length > 0) this.#flush();
-    else if (this.#records > 0 || this.#retiredRules.length > 0) this.#armTimer();
-    else if (this.#underWay === 0 && this.#newRules.length === 0) this.outbox.direct();
+    else if (this.#retiredRules.length > 0 || this.#newRules.length > 0 || this.#underWay > 0)
+      this.#armTimer();
+    else if (this.outbox.direct()) {
+      this.#records = 0;
+      this.#wakeIfParked();
+    } else this.#armTimer();
   }
 
   /** The thread is gone, or it threw: then nobody knows how far it came, and it has to go. */

@@ -38,9 +38,15 @@ export class Outbox {
     return this.#batch.used;
   }
 
-  /** From now on through the ring. The batch is empty, and nothing that was taken is still under way. */
-  direct(): void {
-    this.#isDirect = true;
+  /**
+   * From now on through the ring, with what waits in the batch ahead; nothing that was taken may still be under way.
+   * False: that does not fit, and all is as before.
+   */
+  direct(): boolean {
+    const { memory, used } = this.#batch;
+    this.#isDirect = used === 0 || (used <= RING_RECORD_BYTES_MAX && this.#ring.put(memory, used));
+    if (this.#isDirect) this.#batch.used = 0;
+    return this.#isDirect;
   }
 
   /** From now on into a batch. */

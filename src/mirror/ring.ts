@@ -43,14 +43,14 @@ export class RingWriter extends RingEnd {
     return Atomics.load(this.words, READ) === this.#written;
   }
 
-  /** Puts in the first `length` bytes, which are one record. False: there is no room for it now. */
-  put(record: Buffer, length: number): boolean {
+  /** Puts in the first `length` bytes, one record or several in a row. False: there is no room for them now. */
+  put(records: Buffer, length: number): boolean {
     const begin = this.#written & MASK;
     const gap = begin + length > RING_BYTES ? RING_BYTES - begin : 0;
     const used = (this.#written - Atomics.load(this.words, READ)) | 0;
     if (used + gap + length > RING_BYTES) return false;
     if (gap > 0) writeGap(this.data, begin, gap);
-    record.copy(this.data.memory, gap > 0 ? 0 : begin, 0, length);
+    records.copy(this.data.memory, gap > 0 ? 0 : begin, 0, length);
     this.#written = (this.#written + gap + length) | 0;
     Atomics.store(this.words, WRITTEN, this.#written);
     return true;

@@ -30,7 +30,7 @@ const Cell = {
   disordered: 8,
   lastRecord: 9,
   wakes: 10,
-  /** How often the thread has parked. */
+  /** How often the thread was about to park. */
   parked: 11,
   lawless: 12,
 } as const;
@@ -50,9 +50,9 @@ import { RingReader } from '${RING}';
 const cells = new Int32Array(workerData.processBook);
 const add = (cell, amount) => Atomics.add(cells, cell, amount);
 const known = new Set();
-add(${Cell.threads}, 1);
 Atomics.store(cells, ${Cell.firstRecord}, 0);
 Atomics.store(cells, ${Cell.rules}, 0);
+add(${Cell.threads}, 1);
 setInterval(() => {
   const order = Atomics.compareExchange(cells, ${Cell.order}, ${Order.throwLater}, ${Order.none});
   if (order === ${Order.throwLater}) throw new Error('told to');
@@ -69,29 +69,28 @@ const visitor = {
 };
 class Ring extends RingReader {
   park() {
-    const parked = super.park();
-    if (parked) add(${Cell.parked}, 1);
-    return parked;
+    // Before: the other side may wake it at once.
+    add(${Cell.parked}, 1);
+    return super.park();
   }
 }
 const intake = new Intake(new Ring(workerData.ring), visitor, () => {});
 export default function (task) {
   if (Atomics.load(cells, ${Cell.order}) === ${Order.hang}) return new Promise(() => {});
   Atomics.wait(cells, ${Cell.order}, ${Order.wait});
+  // Counted before what they bring: a test waits for that.
+  if (task.kind === 'wake') add(${Cell.wakes}, 1);
+  if (task.kind === 'batch' && task.records.byteLength > 0) add(${Cell.batches}, 1);
   intake.open();
   if (task.kind === 'stop') {
     add(${Cell.stopped}, 1);
     return;
   }
-  if (task.kind === 'wake') {
-    add(${Cell.wakes}, 1);
-    return;
-  }
-  for (const { key } of task.rules) known.add(key);
-  readBatch(task.records, visitor);
-  add(${Cell.rules}, task.rules.length);
+  if (task.kind === 'wake') return;
   add(${Cell.retired}, task.retired.length);
-  add(${Cell.batches}, 1);
+  for (const { key } of task.rules) known.add(key);
+  add(${Cell.rules}, task.rules.length);
+  readBatch(task.records, visitor);
 }
 `;
 
@@ -218,17 +217,17 @@ test('after its first batch a thread is sent no messages, as long as records kee
   }
   assert.equal(rig.read(Cell.batches), 1);
   assert.equal(rig.read(Cell.disordered), 0);
-  assert.equal(rig.read(Cell.wakes), rig.read(Cell.parked), 'only a thread that has parked is woken');
+  assert.ok(rig.read(Cell.wakes) <= rig.read(Cell.parked), 'only a thread that has parked is woken');
 });
 
 test('a thread that finds nothing for a while parks, and the next record wakes it, once', async (t) => {
   const rig = await openRig(t);
   rig.write(1);
   for (let round = 1; round <= 5; round++) {
-    await until(() => rig.lane.outbox.isDirect && rig.read(Cell.parked) === round, 'the thread to park');
+    await until(() => rig.lane.outbox.isDirect && rig.read(Cell.parked) >= round, 'the thread to park');
     rig.write(3);
     await until(() => rig.read(Cell.records) === 1 + round * 3, 'the records');
-    assert.equal(rig.read(Cell.wakes), round);
+    await until(() => rig.read(Cell.wakes) === round, 'the wake-up to be counted');
   }
   assert.equal(rig.read(Cell.batches), 1);
 });
@@ -270,6 +269,48 @@ test('a record that is too long for the ring goes by message, behind those that 
   assert.equal(rig.read(Cell.disordered), 0);
 });
 
+test('a lane that is never at rest finds back to the ring', async (t) => {
+  const rig = await openRig(t);
+  let running = true;
+  const feed = async (): Promise<void> => {
+    while (running) {
+      rig.write(3);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  const feeding = feed();
+  try {
+    for (let round = 0; round < 5; round++) {
+      await until(() => rig.lane.outbox.isDirect, 'the way through the ring');
+      rig.lane.outbox.writeChunk(1, 1, new Uint8Array(200_000));
+      rig.lane.onRecord();
+      assert.equal(rig.lane.outbox.isDirect, false);
+    }
+    await until(() => rig.lane.outbox.isDirect, 'the way through the ring');
+  } finally {
+    running = false;
+    await feeding;
+  }
+  await until(() => rig.read(Cell.records) === rig.written(), 'all records');
+  assert.equal(rig.read(Cell.disordered), 0);
+});
+
+test('thousands of rules go ahead of the first record, a hundred in a message', async (t) => {
+  const rig = await openRig(t);
+  for (let key = 1; key <= 2_050; key++) rig.lane.addRule({ key, entry: toEntry() });
+  rig.write(300, 2_050);
+  assert.equal(rig.lane.underWay, 0);
+  await until(() => rig.read(Cell.records) === 300, 'the records');
+  assert.equal(rig.read(Cell.rules), 2_050);
+  assert.equal(rig.read(Cell.lawless), 0);
+  await rig.lane.thread!.terminate();
+  await until(() => rig.losses.length === 1, 'the loss');
+  rig.write(10, 7);
+  await until(() => rig.read(Cell.records) === 310, 'the records for the next thread');
+  assert.equal(rig.read(Cell.rules), 2_050);
+  assert.equal(rig.read(Cell.lawless), 0);
+});
+
 test('a rule is there before the first record that names it', async (t) => {
   const rig = await openRig(t);
   for (let key = 1; key <= 100; key++) {
@@ -286,6 +327,9 @@ test('a rule is there before the first record that names it', async (t) => {
 test('a thread that fails between two batches leaves none of them to its successor', async (t) => {
   const rig = await openRig(t);
   let running = true;
+  t.after(() => {
+    running = false;
+  });
   const feed = async (): Promise<void> => {
     while (running) {
       rig.write(1);
