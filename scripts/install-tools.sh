@@ -12,7 +12,7 @@ tools=(
   'linux-perf perf counts instructions where the processor lets it'
   'valgrind valgrind counts instructions where perf cannot'
   'nghttp2-client h2load constant-rate load for comparisons by hand'
-  'wrk wrk closed-loop load for comparisons by hand'
+  'wrk wrk drives the closed loops'
   'nginx nginx a gateway to compare with, mirroring too'
   'haproxy haproxy a gateway to compare with'
 )
