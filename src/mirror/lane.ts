@@ -169,8 +169,12 @@ export class Lane {
     return !this.#closed && this.#thread !== null && !this.#failing && this.#underWay < UNDER_WAY_MAX;
   }
 
-  /** Sends what waits, as far as the thread takes it. */
+  /**
+   * Sends what waits, as far as the thread takes it. A batch that is not full waits for those under way: when they have
+   * been taken over, it goes into the ring.
+   */
   #flush(): void {
+    if (this.#sealed.length === 0 && this.#underWay > 0) return;
     while (this.#canSend) {
       if (this.#sealed.length === 0 && this.#records === 0 && this.#retiredRules.length === 0) return;
       if (this.#newRules.length > RULES_MAX) {
