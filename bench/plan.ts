@@ -27,6 +27,7 @@ export const FULL: Plan = {
   rounds: {
     rounds: 5,
     warmupRequests: WARMUP_REQUESTS,
+    busyRequests: null,
     rateSlices: { headline: 5, plain: 1, stalling: 1 },
     busySlices: { headline: 1, plain: 1, stalling: 0 },
   },
@@ -43,6 +44,7 @@ export const QUICK: Plan = {
   rounds: {
     rounds: 2,
     warmupRequests: WARMUP_REQUESTS,
+    busyRequests: null,
     rateSlices: { headline: 5, plain: 2, stalling: 1 },
     busySlices: { headline: 1, plain: 1, stalling: 0 },
   },
@@ -59,6 +61,7 @@ export const GUARD: Plan = {
   rounds: {
     rounds: 7,
     warmupRequests: WARMUP_REQUESTS,
+    busyRequests: null,
     rateSlices: { headline: 16, plain: 6, stalling: 1 },
     busySlices: { headline: 1, plain: 1, stalling: 0 },
   },

@@ -17,6 +17,8 @@ export interface RoundSettings {
   readonly rounds: number;
   /** Before a gateway is measured, so that its code is compiled. */
   readonly warmupRequests: number;
+  /** In a closed loop of our own client; null for wrk, where it is installed. */
+  readonly busyRequests: number | null;
   /** Slices a round, by the row's weight. */
   readonly rateSlices: Readonly<Record<Row['weight'], number>>;
   readonly busySlices: Readonly<Record<Row['weight'], number>>;
@@ -215,8 +217,11 @@ export class Rounds {
 
   async #load({ pair, row }: Bench): Promise<{ requests: number; seconds: number }> {
     const connections = toConnections(row);
-    if (this.#site.wrk !== null) return this.#site.wrk.run(row, pair.gateway.port, connections);
-    const requests = toRequests(row, BUSY_SLICE_REQUESTS);
+    const { busyRequests } = this.#settings;
+    if (this.#site.wrk !== null && busyRequests === null) {
+      return this.#site.wrk.run(row, pair.gateway.port, connections);
+    }
+    const requests = toRequests(row, busyRequests ?? BUSY_SLICE_REQUESTS);
     const cutOffMs = Number.POSITIVE_INFINITY;
     const { seconds } = await pair.client.run(
       { requests, connections, ratePerSecond: 0, cutOffMs },
