@@ -7,7 +7,7 @@ import type { FrontendData, Order, Report } from './core/message.ts';
 import { workerFile } from './core/worker-file.ts';
 import { FrontendThread } from './frontend/thread.ts';
 import { Mirroring } from './mirror/mirroring.ts';
-import { createUndiciClient } from './upstream/undici.ts';
+import { createClients } from './upstream/clients.ts';
 
 /** Copies get at least this long to end, when exchanges have used up the grace. */
 const COPIES_GRACE_MS = 500;
@@ -28,7 +28,7 @@ function start(data: FrontendData): void {
     ...data,
     clock,
     log,
-    createClient: createUndiciClient,
+    createClient: createClients(),
     observe: (entry) => mirroring.observe(entry),
     onTick: () => mirroring.refresh(),
   });

@@ -79,7 +79,8 @@ function findWorkerFiles(): Set<string> {
 const workerFiles = findWorkerFiles();
 
 function toPart(file: string): Part {
-  const folder = dirname(file);
+  // upstream/http1 is a part of upstream.
+  const [folder = ''] = dirname(file).split('/');
   if (folder === '.') return 'entry';
   if (folder !== 'mirror') return folder as Part;
   if (SHARED_FILES.includes(file)) return 'mirrorShared';

@@ -25,7 +25,13 @@ export function toRoute(id: string, edits: Partial<Route>): Route {
     methods: [],
     priority: 0,
     backends: [
-      { origin: 'http://primary.example:9000', authority: 'primary.example:9000', tls: null, weight: 1 },
+      {
+        origin: 'http://primary.example:9000',
+        authority: 'primary.example:9000',
+        tls: null,
+        client: 'auto',
+        weight: 1,
+      },
     ],
     hostHeader: HOST_PASS,
     retries: 1,
@@ -46,6 +52,7 @@ export function toMirror(edits: Partial<Mirror>): Mirror {
         origin: 'http://shadow.example:9000',
         authority: 'shadow.example:9000',
         tls: null,
+        client: 'auto',
         headers: { set: [], remove: [] },
         hostHeader: HOST_PASS,
       },

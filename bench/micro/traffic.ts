@@ -5,6 +5,8 @@
 
 import type { Limits } from '../../src/core/model.ts';
 
+import { HeadWriter } from '../../src/core/request-head.ts';
+
 export const LIMITS: Limits = {
   headerBytes: 32_768,
   headerCount: 100,
@@ -102,4 +104,11 @@ export class FreshStrings {
 /** Names that the engine knows, as they are once the gateway has read them, and values that it does not. */
 export function toReadHeaders(headers: readonly string[]): string[] {
   return headers.map((text, at) => (at % 2 === 0 ? text : Buffer.from(text, 'latin1').toString('latin1')));
+}
+
+const heads = new HeadWriter();
+
+/** A request's head as it goes over the wire. */
+export function toHeadText(method: string, target: string, headers: readonly string[]): string {
+  return heads.write(method, target, headers);
 }

@@ -47,6 +47,7 @@ export const DEFAULTS = {
     maxMismatches: 100,
   },
   tlsVerify: true,
+  client: 'auto',
 } as const;
 
 /** Timers of the platform end at 24.8 days; a deadline of more than a day is a mistake anyway. */

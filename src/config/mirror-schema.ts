@@ -27,7 +27,7 @@ import {
 } from './field.ts';
 import { LimitSchema } from './limit-schema.ts';
 import { GIB } from './quantity.ts';
-import { BackendTlsSchema, timeoutSchema } from './upstream-schema.ts';
+import { BackendTlsSchema, ClientSchema, timeoutSchema } from './upstream-schema.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -57,6 +57,7 @@ const ShadowSchema = Type.Object(
       }),
     ),
     tls: Type.Optional(BackendTlsSchema),
+    client: Type.Optional(ClientSchema),
   },
   { ...closed, description: 'A shadow: it gets its own copy, and its answer goes to nobody.' },
 );

@@ -26,7 +26,7 @@ import {
   threadsField,
 } from './field.ts';
 import { MirrorSchema } from './mirror-schema.ts';
-import { BackendTlsSchema, timeoutSchema } from './upstream-schema.ts';
+import { BackendTlsSchema, ClientSchema, timeoutSchema } from './upstream-schema.ts';
 
 const closed = { additionalProperties: false } as const;
 
@@ -42,6 +42,7 @@ const BackendSchema = Type.Object(
       }),
     ),
     tls: Type.Optional(BackendTlsSchema),
+    client: Type.Optional(ClientSchema),
   },
   { ...closed, description: 'A primary backend.' },
 );

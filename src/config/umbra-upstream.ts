@@ -24,9 +24,10 @@ export interface Translation {
 interface UpstreamInput {
   readonly url?: string | undefined;
   readonly tls?: Loose<BackendTlsInput> | undefined;
+  readonly client?: Backend['client'] | undefined;
 }
 
-const NOWHERE: Backend = { origin: '', authority: '', tls: null };
+const NOWHERE: Backend = { origin: '', authority: '', tls: null, client: DEFAULTS.client };
 
 export function toBackend(input: UpstreamInput, at: Path, translation: Translation): Backend {
   const { report } = translation;
@@ -43,7 +44,12 @@ export function toBackend(input: UpstreamInput, at: Path, translation: Translati
     const path = [...at, 'tls'];
     report.add({ path, rule: 'conflict', message: 'belongs to https:// backends only', atKey: true });
   }
-  return { origin: value.origin, authority: value.authority, tls: value.isHttps ? tls : null };
+  return {
+    origin: value.origin,
+    authority: value.authority,
+    tls: value.isHttps ? tls : null,
+    client: input.client ?? DEFAULTS.client,
+  };
 }
 
 function toBackendTls(

@@ -26,6 +26,12 @@ export const BackendTlsSchema = Type.Object(
   { ...closed, description: 'How an https:// backend is trusted.' },
 );
 
+export const ClientSchema = Type.Enum(['auto', 'undici'], {
+  description:
+    "Which HTTP client is used. `auto`: umbra's own for http://, undici for https://. `undici`: undici for both.",
+  default: DEFAULTS.client,
+});
+
 export function timeoutSchema(defaults: { connect: string; send: string; read: string }) {
   return Type.Object(
     {

@@ -16,6 +16,10 @@ export interface BackendTls {
   readonly ca: string | null;
 }
 
+/** Which HTTP client is used: umbra's own for `http://` and undici for `https://`, or undici for both. */
+export const CLIENT_AUTO = 'auto';
+export const CLIENT_UNDICI = 'undici';
+
 /** Where requests or copies go. */
 export interface Backend {
   /** Scheme, host and port, as in `http://production:9000`; the port is always written out. */
@@ -24,6 +28,7 @@ export interface Backend {
   readonly authority: string;
   /** Null for `http://` origins. */
   readonly tls: BackendTls | null;
+  readonly client: typeof CLIENT_AUTO | typeof CLIENT_UNDICI;
 }
 
 export interface WeightedBackend extends Backend {

@@ -10,6 +10,8 @@ export interface ObservedExchange {
   readonly target: string;
   /** Flat list as the primary gets it. */
   readonly headers: readonly string[];
+  /** The same as it goes over the wire (core/request-head.ts). */
+  readonly headText: string;
   /** Of the request body in bytes; -1 when not known beforehand. */
   readonly contentLength: number;
   /** Whether the request is itself a mirrored copy. */
@@ -23,7 +25,7 @@ export interface ExchangeObserver {
   /** The request is complete and with the primary. */
   onRequestEnd(): void;
   onAnswerHead(status: number): void;
-  /** Shared, as above. */
+  /** The chunk holds only during the call. */
   onAnswerBody(chunk: Uint8Array): void;
   /** Ends it: the primary's answer is complete. `latencyMs` from the first attempt to the answer's end. */
   onAnswerEnd(latencyMs: number): void;

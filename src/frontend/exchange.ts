@@ -6,7 +6,7 @@
 
 import { RouteCell } from '../core/book.ts';
 import { FAILURES, type FailureReason } from '../core/failure.ts';
-import type { ExchangeObserver } from '../core/observer.ts';
+import type { ExchangeObserver, ObservedExchange } from '../core/observer.ts';
 import type {
   UpstreamAttempt,
   UpstreamFailure,
@@ -29,7 +29,7 @@ const CLOSING: ReadonlySet<string> = new Set([
   'body_too_large',
 ]);
 
-export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
+export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, ObservedExchange {
   readonly head: RequestHead;
 
   readonly #thread: FrontendThread;
@@ -49,10 +49,11 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
   #startedMs = 0;
   #triesLeft = 0;
   #tried = 0;
+  /** Empty until it is asked for. */
+  #headText = '';
   #backend = 0;
 
   readonly #onAbortedBound: () => void;
-  readonly #flushBound: () => void;
 
   constructor(thread: FrontendThread) {
     this.#thread = thread;
@@ -69,7 +70,6 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
         this.onDefect(error);
       }
     };
-    this.#flushBound = () => this.#reply.flush();
   }
 
   get method(): string {
@@ -82,6 +82,30 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
 
   get headers(): string[] {
     return this.head.headers;
+  }
+
+  /** Made when it is first asked for. */
+  get headText(): string {
+    if (this.#headText === '') {
+      this.#headText = this.#thread.heads.write(this.head.method, this.head.target, this.head.headers);
+    }
+    return this.#headText;
+  }
+
+  get declaredBytes(): number {
+    return this.head.declaredBytes;
+  }
+
+  get path(): string {
+    return this.head.path;
+  }
+
+  get contentLength(): number {
+    return this.head.contentLength;
+  }
+
+  get marked(): boolean {
+    return this.head.marked;
   }
 
   get body(): Uint8Array | null {
@@ -128,7 +152,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
     this.head.addForwarded(this.#thread.toClientAddress(response), secure);
     this.#startedMs = this.#thread.clock();
     this.#triesLeft = target.route.retries;
-    this.#observer = target.observation === null ? null : target.observation.open(this.head, this.#startedMs);
+    this.#observer = target.observation === null ? null : target.observation.open(this, this.#startedMs);
     this.#upload.open(response, this.head.contentLength === 0, this.head.last, this.#thread.limits.bodyBytes);
   }
 
@@ -195,6 +219,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
     this.#tried |= 1 << index;
     this.#upload.detach();
     this.head.headers[1] = target.hosts[index] ?? this.head.host;
+    this.#headText = '';
     this.#attempt = target.clients[index]!.dispatch(this, this);
     this.#upload.attach(this.#attempt);
   }
@@ -209,9 +234,17 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
     }
   }
 
-  onHead(status: number, statusText: string, headers: string[]): void {
+  onHead(status: number, statusText: string, contentLength: number, lines: string): void {
     try {
-      this.#answer(status, statusText, headers);
+      this.#answer(status, statusText, contentLength, lines);
+    } catch (error) {
+      this.onDefect(error);
+    }
+  }
+
+  onHeadAlone(): void {
+    try {
+      this.#reply.flush();
     } catch (error) {
       this.onDefect(error);
     }
@@ -245,19 +278,13 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
     }
   }
 
-  #answer(status: number, statusText: string, headers: string[]): void {
+  #answer(status: number, statusText: string, contentLength: number, lines: string): void {
     if (this.#reply.isDone) return;
     // What is left of the request may never be read.
     if (!this.#upload.isEnded) this.#reply.closeAfter();
-    if (!this.#reply.setHead(status, statusText, headers)) {
-      this.#attempt?.abort();
-      this.#fail('malformed', 'more than one content-length');
-      return;
-    }
+    this.#reply.setHead(status, statusText, contentLength, lines);
     this.#status = status;
     this.#observer?.onAnswerHead(status);
-    // Runs when what one read brought is through: until then the body may join the head.
-    queueMicrotask(this.#flushBound);
   }
 
   #onAnswered(): void {
@@ -396,6 +423,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner {
     this.#status = 0;
     this.#isCounted = false;
     this.#tried = 0;
+    this.#headText = '';
     this.#backend = 0;
   }
 }

@@ -65,6 +65,8 @@ export class RequestHead {
   readonly headers: string[] = [];
   /** Of the request body in bytes; -1 when its length is not known beforehand. */
   contentLength = 0;
+  /** What `content-length` says; -1 without. */
+  declaredBytes = -1;
   chunked = false;
   /** Whether the connection must not be used again: its framing cannot be trusted beyond this request. */
   last = false;
@@ -124,6 +126,7 @@ export class RequestHead {
     this.headers.length = 0;
     this.headers.push('host', '');
     this.contentLength = 0;
+    this.declaredBytes = -1;
     this.chunked = false;
     this.last = false;
     this.closes = false;
@@ -172,6 +175,7 @@ export class RequestHead {
         this.#lengths++;
         if (!CONTENT_LENGTH.test(value)) this.#failure = 'bad_request';
         this.contentLength = Number(value);
+        this.declaredBytes = this.contentLength;
         this.headers.push(name, value);
         return;
       case RequestHeader.transferEncoding:

@@ -41,7 +41,6 @@ const ADDED_BYTES = 128;
 /** The size of a chunk, and the ends of its lines. */
 const CHUNK_FRAME_BYTES = 16;
 
-const CONTENT_LENGTH = /^[0-9]{1,15}$/;
 const NO_BYTES = new Uint8Array(0);
 
 const ReplyState = { idle: 0, open: 1, headed: 2, flushed: 3, ended: 4 } as const;
@@ -54,7 +53,7 @@ export class Reply {
   #closes = false;
   #status = 0;
   #statusText = '';
-  #headers: readonly string[] = [];
+  #lines = '';
   /** At most what the head takes in the cork buffer. */
   #headBytes = 0;
   /** Announced length of the body; -1 when unknown. */
@@ -130,25 +129,15 @@ export class Reply {
     return this.#state === ReplyState.ended;
   }
 
-  /** Takes the head; it is written together with the first of the body, or by flush(). False: it is malformed. */
-  setHead(status: number, statusText: string, headers: readonly string[]): boolean {
-    let total = -1;
-    let bytes = ADDED_BYTES + statusText.length;
-    for (let at = 0; at < headers.length; at += 2) {
-      const value = headers[at + 1]!;
-      bytes += headers[at]!.length + value.length + 4;
-      if (headers[at] !== 'content-length') continue;
-      if (!CONTENT_LENGTH.test(value) || (total !== -1 && total !== Number(value))) return false;
-      total = Number(value);
-    }
+  /** Takes the head, as the upstream tells it; it is written together with the first of the body, or by flush(). */
+  setHead(status: number, statusText: string, contentLength: number, lines: string): void {
     this.#status = status;
     this.#statusText = statusText;
-    this.#headers = headers;
-    this.#headBytes = bytes;
-    this.#total = total;
+    this.#lines = lines;
+    this.#headBytes = ADDED_BYTES + statusText.length + lines.length;
+    this.#total = contentLength;
     this.#bodiless = this.#isHead || status === 204 || status === 304;
     this.#state = ReplyState.headed;
-    return true;
   }
 
   /**
@@ -240,16 +229,19 @@ export class Reply {
   #finish(): void {
     this.#state = ReplyState.ended;
     this.#response = null;
-    this.#headers = [];
+    this.#lines = '';
     this.#rest = null;
     this.#chunk = NO_BYTES;
   }
 
   #writeHead(closes: boolean): void {
+    const response = this.#response!;
+    writeResponseHead(response, this.#status, this.#statusText, this.#lines);
     // The length of a body that follows is written by the listener.
-    const writesLength = this.#bodiless && this.#status !== 204;
-    writeResponseHead(this.#response!, this.#status, this.#statusText, this.#headers, writesLength);
-    if (closes) this.#response!.writeHeader('Connection', 'close');
+    if (this.#bodiless && this.#status !== 204 && this.#total !== -1) {
+      response.writeHeader('Content-Length', String(this.#total));
+    }
+    if (closes) response.writeHeader('Connection', 'close');
     this.#state = ReplyState.flushed;
   }
 
@@ -309,8 +301,10 @@ export class Reply {
       return true;
     }
     if (ok) return true;
-    this.#rest = chunk;
-    this.#restAt = at;
+    const taken = response.getWriteOffset() - at;
+    // The chunk is its giver's memory.
+    this.#rest = new Uint8Array(chunk.subarray(taken));
+    this.#restAt = at + taken;
     this.#watch();
     return false;
   }

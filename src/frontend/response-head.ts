@@ -1,8 +1,10 @@
 // Writes the head of a primary's answer to the client: status line, and the headers that go beyond this hop.
 
 import { STATUS_CODES } from 'node:http';
-import { isAscii, isResponseHopByHop, parseConnection } from '../core/headers.ts';
+import { isAscii } from '../core/headers.ts';
 import type { ClientResponse } from './reply.ts';
+
+const SPACE = 0x20;
 
 /** RFC 9110's phrases, put together once; a primary may say something else. */
 const STANDARD_LINES: readonly (string | undefined)[] = toStandardLines();
@@ -18,31 +20,20 @@ function toStatusLine(status: number, text: string): string {
   return isAscii(text) ? `${status} ${text}` : `${status} `;
 }
 
-/** Header list as from the upstream. `writesLength`: `content-length` is passed on; otherwise the listener writes it. */
+/**
+ * `lines` as from the upstream, each with its line end. They go out in one call: behind the first one's name the
+ * listener writes what it is given, the other lines with it.
+ */
 export function writeResponseHead(
   response: ClientResponse,
   status: number,
   statusText: string,
-  headers: readonly string[],
-  writesLength: boolean,
+  lines: string,
 ): void {
   response.writeStatus(toStatusLine(status, statusText));
-  const nominated = findNominated(headers);
-  for (let at = 0; at < headers.length; at += 2) {
-    const name = headers[at]!;
-    if (isResponseHopByHop(name) || nominated?.includes(name)) continue;
-    if (name === 'content-length' && !writesLength) continue;
-    const value = headers[at + 1]!;
-    response.writeHeader(name, isAscii(value) ? value : Buffer.from(value, 'latin1'));
-  }
-}
-
-function findNominated(headers: readonly string[]): readonly string[] | null {
-  let nominated: readonly string[] | null = null;
-  for (let at = 0; at < headers.length; at += 2) {
-    if (headers[at] !== 'connection') continue;
-    const more = parseConnection(headers[at + 1]!) ?? [];
-    nominated = nominated === null ? more : nominated.concat(more);
-  }
-  return nominated;
+  if (lines === '') return;
+  const colon = lines.indexOf(':');
+  const rest = lines.slice(lines.charCodeAt(colon + 1) === SPACE ? colon + 2 : colon + 1, -2);
+  // Strings go out as UTF-8.
+  response.writeHeader(lines.slice(0, colon), isAscii(rest) ? rest : Buffer.from(rest, 'latin1'));
 }

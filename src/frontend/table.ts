@@ -51,10 +51,11 @@ export class RouteTarget {
     this.#cells = book.cells;
     this.#row = book.row(parts.frontend);
     this.#pool = parts.clients;
-    this.clients = route.backends.map(({ origin, tls }) =>
+    this.clients = route.backends.map(({ origin, tls, client }) =>
       parts.clients.acquire(this, {
         origin,
         tls,
+        client,
         timeouts: route.timeouts,
         connectionsMax: parts.limits.upstreamConnections,
         queueMax: parts.limits.upstreamQueue,

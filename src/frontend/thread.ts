@@ -10,6 +10,7 @@ import { HeaderNames } from '../core/headers.ts';
 import type { LogFields, LogLevel, LogSink } from '../core/log.ts';
 import type { Limits, Listener } from '../core/model.ts';
 import type { Observation } from '../core/observer.ts';
+import { HeadWriter } from '../core/request-head.ts';
 import type { CreateUpstreamClient } from '../upstream/client.ts';
 import { ClientAddresses } from './addresses.ts';
 import { ChunkSlots } from './chunk-slots.ts';
@@ -46,6 +47,7 @@ export class FrontendThread {
   readonly clock: Clock;
   readonly ids: RequestIds;
   readonly names = new HeaderNames();
+  readonly heads = new HeadWriter();
   readonly slots = new ChunkSlots();
   table = new RouteTable(new Map());
   isDraining = false;

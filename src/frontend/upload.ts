@@ -143,7 +143,8 @@ export class Upload {
 
   #onData(chunk: ArrayBuffer, isLast: boolean): void {
     if (isLast) this.#end();
-    if (!this.#owner.isTaking) return;
+    // The listener tells of a head whose body has not begun, too: no primary is kept waiting for that.
+    if (!this.#owner.isTaking || (chunk.byteLength === 0 && !isLast)) return;
     this.#bytes += chunk.byteLength;
     if (this.#bytes > this.#bytesMax) {
       this.#refuse('body_too_large');

@@ -94,10 +94,12 @@ export class CopyAttempt implements UpstreamHandler {
 
   onDrain(): void {}
 
-  onHead(status: number, _statusText: string, _headers: string[]): void {
+  onHead(status: number): void {
     this.status = status;
     this.#cutAtMs = this.#owner.clock() + DEADLINES_MAX * this.#owner.timeouts.readMs;
   }
+
+  onHeadAlone(): void {}
 
   onBody(chunk: Uint8Array): void {
     if (this.#cut !== null) return;

@@ -30,12 +30,13 @@ export class ShadowClients {
   /** Every acquire() is paired with a release(). */
   acquire(shadow: Shadow, timeouts: Timeouts): ShadowClient {
     const { connectMs, sendMs, readMs } = timeouts;
-    const key = JSON.stringify([shadow.origin, shadow.tls, connectMs, sendMs, readMs]);
+    const key = JSON.stringify([shadow.origin, shadow.tls, shadow.client, connectMs, sendMs, readMs]);
     let shared = this.#clients.get(key);
     if (shared === undefined) {
       const client = this.#create({
         origin: shadow.origin,
         tls: shadow.tls,
+        client: shadow.client,
         timeouts,
         connectionsMax: CONNECTIONS_MAX,
         queueMax: QUEUE_MAX,

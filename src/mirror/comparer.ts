@@ -26,7 +26,7 @@ export class BodyDigest {
     if (this.#hash !== null) {
       this.#hash.update(chunk);
     } else if (this.#first === null) {
-      this.#first = chunk;
+      this.#first = new Uint8Array(chunk);
     } else {
       this.#hash = createHash('sha256').update(this.#first).update(chunk);
       this.#first = null;

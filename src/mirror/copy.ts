@@ -1,83 +1,78 @@
 // Turns the head of a job into the request that a shadow gets.
 //
-// Works on the same characters as the primary got them, one byte each: nothing is decoded, normalised or put in
-// another order. What the head says was checked by the front end, what the rule says by config, so nothing here
-// fails. Never touches a list that another shadow shares.
+// Works on the text that went to the primary and changes only the lines that the rule changes: nothing is decoded,
+// normalised or put in another order. What the head says was checked by the front end, what the rule says by config,
+// so nothing here fails.
 
-import { findHeader, MIRROR_MARK, removeHeaders } from '../core/headers.ts';
+import { MIRROR_MARK } from '../core/headers.ts';
 import { CONCAT_PREFIX, HOST_NODE, HOST_PASS, type Mirror, type Shadow } from '../core/model.ts';
-
-/** A job's head, taken apart. */
-export interface Head {
-  readonly method: string;
-  /** As the client sent it. */
-  readonly rawTarget: string;
-  /** Flat list as in UpstreamRequest; names are lower case. */
-  readonly headers: string[];
-}
-
-/** `text` as in the hand-off's layout (job.ts). */
-export function parseHead(text: string): Head {
-  const lineEnd = text.indexOf('\r\n');
-  const space = text.indexOf(' ');
-  const headers: string[] = [];
-  for (let at = lineEnd + 2; at < text.length; ) {
-    const end = text.indexOf('\r\n', at);
-    const colon = text.indexOf(': ', at);
-    headers.push(text.slice(at, colon), text.slice(colon + 2, end));
-    at = end + 2;
-  }
-  return { method: text.slice(0, space), rawTarget: text.slice(space + 1, lineEnd), headers };
-}
+import {
+  addHeadLine,
+  findHeadLine,
+  parseHeadText,
+  readMethod,
+  readTarget,
+  removeHeadLines,
+  setHeadLine,
+  setTarget,
+} from '../core/request-head.ts';
+import type { UpstreamRequest } from '../upstream/client.ts';
 
 /** The rule's path: instead of the path, the query kept; or in front of the whole target, no slash put in or taken out. */
-export function toCopyTarget(mirror: Mirror, rawTarget: string): string {
-  if (mirror.path === null) return rawTarget;
-  if (mirror.pathConcatMode === CONCAT_PREFIX) return mirror.path + rawTarget;
-  const query = rawTarget.indexOf('?');
-  return query < 0 ? mirror.path : mirror.path + rawTarget.slice(query);
+export function toCopyTarget(path: string, mode: Mirror['pathConcatMode'], target: string): string {
+  if (mode === CONCAT_PREFIX) return path + target;
+  const query = target.indexOf('?');
+  return query < 0 ? path : path + target.slice(query);
 }
 
-/** What all shadows of a rule get alike: the primary's headers, the loop mark, and the length of a streamed body. */
-export function toCopyHeaders(headers: readonly string[], routeId: string, bodyBytes: number): string[] {
-  const copy = setHeader(headers, MIRROR_MARK, routeId);
+/** What all shadows of a rule get alike: the primary's head, the rule's path, the loop mark, the length of a streamed body. */
+export function toCopyHead(headText: string, mirror: Mirror, routeId: string, bodyBytes: number): string {
+  let copy = setHeadLine(headText, MIRROR_MARK, routeId);
+  if (mirror.path !== null) {
+    copy = setTarget(copy, toCopyTarget(mirror.path, mirror.pathConcatMode, readTarget(copy)));
+  }
   // The primary got a body of unknown length in chunks; here the whole of it is at hand.
-  if (bodyBytes > 0 && findHeader(copy, 'content-length') === null) {
-    copy.push('content-length', String(bodyBytes));
+  if (bodyBytes > 0 && findHeadLine(copy, 'content-length') === null) {
+    copy = addHeadLine(copy, 'content-length', String(bodyBytes));
   }
   return copy;
 }
 
-/** A shadow's own rules on top. Returns the list itself when it has none. */
-export function toShadowHeaders(shadow: Shadow, headers: string[]): string[] {
-  let edited = headers;
+/** A shadow's own rules on top. */
+export function toShadowHead(headText: string, shadow: Shadow): string {
+  let edited = headText;
   if (shadow.hostHeader !== HOST_PASS) {
-    edited = setHeader(
+    edited = setHeadLine(
       edited,
       'host',
       shadow.hostHeader === HOST_NODE ? shadow.authority : shadow.hostHeader,
     );
   }
-  if (shadow.headers.remove.length > 0) {
-    edited = edited.slice();
-    removeHeaders(edited, shadow.headers.remove);
-  }
-  for (const [name, value] of shadow.headers.set) edited = setHeader(edited, name, value);
+  for (const name of shadow.headers.remove) edited = removeHeadLines(edited, name);
+  for (const [name, value] of shadow.headers.set) edited = setHeadLine(edited, name, value);
   return edited;
 }
 
-/** One line of that name stays, in the place of the first one; at the end when there was none. */
-function setHeader(headers: readonly string[], name: string, value: string): string[] {
-  const result: string[] = [];
-  let isSet = false;
-  for (let at = 0; at < headers.length; at += 2) {
-    if (headers[at] !== name) {
-      result.push(headers[at]!, headers[at + 1]!);
-    } else if (!isSet) {
-      result.push(name, value);
-      isSet = true;
-    }
+/** A copy as its client is given it. */
+export class CopyRequest implements UpstreamRequest {
+  readonly method: string;
+  readonly headText: string;
+  readonly declaredBytes: number;
+  readonly body: Uint8Array | null;
+  readonly streaming = false;
+
+  constructor(headText: string, body: Uint8Array | null) {
+    this.method = readMethod(headText);
+    this.headText = headText;
+    this.declaredBytes = Number(findHeadLine(headText, 'content-length') ?? -1);
+    this.body = body;
   }
-  if (!isSet) result.push(name, value);
-  return result;
+
+  get target(): string {
+    return readTarget(this.headText);
+  }
+
+  get headers(): string[] {
+    return parseHeadText(this.headText).headers;
+  }
 }

@@ -1,14 +1,14 @@
 // What a mirror thread keeps of a job until the last of its copies has ended.
 //
-// Owns the copies' bytes: the head as text until it is first needed, the body until the last copy was handed to
+// Owns the copies' bytes: the head as it went to the primary, the body until the last copy was handed to
 // its client. Gives the bytes back to the front end's account (released_bytes) as soon as no copy of the job waits
 // any more, not when they are answered; what clients still hold for a hung shadow is bounded by max_in_flight.
 
-import { findHeader, REQUEST_ID } from '../core/headers.ts';
+import { REQUEST_ID } from '../core/headers.ts';
 import type { Mirror, Route, Shadow } from '../core/model.ts';
-import type { UpstreamRequest } from '../upstream/client.ts';
+import { findHeadLine, readMethod, readTarget } from '../core/request-head.ts';
 import type { PrimaryReading } from './comparer.ts';
-import { type Head, parseHead, toCopyHeaders, toCopyTarget, toShadowHeaders } from './copy.ts';
+import { CopyRequest, toCopyHead, toShadowHead } from './copy.ts';
 import { type Job, PrimaryAnswer } from './job.ts';
 
 /** A body that is sent at once may share the memory of its batch up to this size. */
@@ -33,10 +33,8 @@ export class MirroredExchange {
   primary: PrimaryReading | null = null;
   readonly #headText: string;
   readonly #bytes: number;
-  #head: Head | null = null;
-  #target = '';
-  /** Shared by all shadows without edits of their own. */
-  #headers: string[] = [];
+  /** Of the copies, before a shadow's own rules; empty until it is first needed. */
+  #copyHead = '';
   #body: Uint8Array | null;
   /** Copies that are neither sent nor dropped. */
   #undecided: number;
@@ -52,7 +50,7 @@ export class MirroredExchange {
     this.isHashed =
       rule.mirror.compare !== null &&
       (job.answer === PrimaryAnswer.inline || job.answer === PrimaryAnswer.streamed);
-    this.#headText = job.head;
+    this.#headText = job.headText;
     this.#bytes = job.bytes;
     this.#body = job.body.length === 0 ? null : detach(job.body, SHARED_BATCH_BYTES_MAX);
     this.#undecided = copies;
@@ -60,27 +58,25 @@ export class MirroredExchange {
   }
 
   get requestId(): string | null {
-    return findHeader(this.#parsed().headers, REQUEST_ID);
+    return findHeadLine(this.#headText, REQUEST_ID);
   }
 
   get method(): string {
-    return this.#parsed().method;
+    return readMethod(this.#headText);
   }
 
+  /** As the client sent it. */
   get rawTarget(): string {
-    return this.#parsed().rawTarget;
+    return readTarget(this.#headText);
   }
 
   /** The copy for one shadow. Not after its last copy was decided. */
-  toRequest(shadow: Shadow): UpstreamRequest {
-    const head = this.#parsed();
-    return {
-      method: head.method,
-      target: this.#target,
-      headers: toShadowHeaders(shadow, this.#headers),
-      body: this.#body,
-      streaming: false,
-    };
+  toRequest(shadow: Shadow): CopyRequest {
+    if (this.#copyHead === '') {
+      const { mirror, route } = this.rule;
+      this.#copyHead = toCopyHead(this.#headText, mirror, route.id, this.#body?.length ?? 0);
+    }
+    return new CopyRequest(toShadowHead(this.#copyHead, shadow), this.#body);
   }
 
   /** Called when copies have to wait: from now on only the exchange's own bytes are kept, not its batch's. */
@@ -107,16 +103,6 @@ export class MirroredExchange {
     this.#body = null;
     const { releasedCells, releasedAt } = this.rule;
     releasedCells[releasedAt] = releasedCells[releasedAt]! + this.#bytes;
-  }
-
-  #parsed(): Head {
-    if (this.#head === null) {
-      const head = parseHead(this.#headText);
-      this.#head = head;
-      this.#target = toCopyTarget(this.rule.mirror, head.rawTarget);
-      this.#headers = toCopyHeaders(head.headers, this.rule.route.id, this.#body?.length ?? 0);
-    }
-    return this.#head;
   }
 }
 

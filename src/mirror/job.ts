@@ -5,7 +5,9 @@
 //   chunk   a piece of a primary's answer that is too long to travel inside its job; hashed as it comes
 //   forget  no job will follow for the chunks of that stream
 //   gap     nothing: the rest of the ring, where the next record did not fit in one piece
-// The request head is text, one byte per character: "METHOD target\r\n", then "name: value\r\n" for each header.
+// The request head is what went to the primary over the wire (core/request-head.ts), one byte per character.
+
+import { readLatin1, writeLatin1 } from '../core/latin1.ts';
 
 /** What is known of the primary's answer. */
 export const PrimaryAnswer = {
@@ -46,11 +48,6 @@ const HEADER_BYTES = 48;
 /** A multiple of 8. */
 export const FORGET_RECORD_BYTES = HEADER_BYTES;
 
-const SPACE = 0x20;
-const COLON = 0x3a;
-const CARRIAGE_RETURN = 0x0d;
-const LINE_FEED = 0x0a;
-
 /** What a front end says about one exchange. Filled in and reused by the caller. */
 export interface JobFields {
   rule: number;
@@ -65,30 +62,6 @@ export interface JobFields {
   tappedMs: number;
 }
 
-/** The request as the primary got it. An exchange's own head fits. */
-export interface JobHead {
-  readonly method: string;
-  readonly target: string;
-  /** Flat list of names and values, one byte per character. */
-  readonly headers: readonly string[];
-}
-
-/** Bytes of the head's text. */
-export function headBytes({ method, target, headers }: JobHead): number {
-  // A space and a line end; between each name and value a colon and a space, and a line end.
-  let bytes = method.length + target.length + 3 + headers.length * 2;
-  for (let at = 0; at < headers.length; at++) bytes += headers[at]!.length;
-  return bytes;
-}
-
-/**
- * What `write(text, offset, 'latin1')` calls, without choosing by the encoding's name: half the cost for short
- * strings, of which a head has dozens.
- */
-interface Latin1Memory extends Buffer {
-  latin1Write(text: string, offset: number): number;
-}
-
 function sumBytes(chunks: readonly Uint8Array[]): number {
   let total = 0;
   for (const chunk of chunks) total += chunk.length;
@@ -96,8 +69,8 @@ function sumBytes(chunks: readonly Uint8Array[]): number {
 }
 
 /** Bytes of a job's record; a multiple of 8. */
-export function jobBytes(head: JobHead, bodyBytes: number, answerBytes: number): number {
-  return HEADER_BYTES + align(headBytes(head)) + align(bodyBytes) + align(answerBytes);
+export function jobBytes(headBytes: number, bodyBytes: number, answerBytes: number): number {
+  return HEADER_BYTES + align(headBytes) + align(bodyBytes) + align(answerBytes);
 }
 
 /** Bytes of a chunk's record; a multiple of 8. */
@@ -123,7 +96,7 @@ export function writeJob(
   at: number,
   length: number,
   fields: JobFields,
-  head: JobHead,
+  headText: string,
   body: readonly Uint8Array[],
   answer: readonly Uint8Array[],
 ): void {
@@ -137,7 +110,7 @@ export function writeJob(
   view.setFloat64(at + AT_LATENCY, fields.primaryLatencyMs, true);
   view.setFloat64(at + AT_TAPPED, fields.tappedMs, true);
   const start = at + HEADER_BYTES;
-  const end = writeHead(memory as Latin1Memory, head, start);
+  const end = start + writeLatin1(memory, headText, start);
   view.setUint32(at + AT_HEAD_BYTES, end - start, true);
   copyChunks(memory, answer, align(copyChunks(memory, body, align(end))));
 }
@@ -174,24 +147,6 @@ function writeOpening(view: DataView, at: number, kind: number, length: number, 
   view.setUint32(at + AT_RULE, rule, true);
 }
 
-/** Returns where it ends. */
-function writeHead(memory: Latin1Memory, { method, target, headers }: JobHead, start: number): number {
-  let at = start + memory.latin1Write(method, start);
-  memory[at++] = SPACE;
-  at += memory.latin1Write(target, at);
-  memory[at++] = CARRIAGE_RETURN;
-  memory[at++] = LINE_FEED;
-  for (let index = 0; index < headers.length; index += 2) {
-    at += memory.latin1Write(headers[index]!, at);
-    memory[at++] = COLON;
-    memory[at++] = SPACE;
-    at += memory.latin1Write(headers[index + 1]!, at);
-    memory[at++] = CARRIAGE_RETURN;
-    memory[at++] = LINE_FEED;
-  }
-  return at;
-}
-
 /** Returns where they end. */
 function copyChunks(memory: Buffer, chunks: readonly Uint8Array[], to: number): number {
   let at = to;
@@ -213,7 +168,7 @@ export interface Job {
   readonly tappedMs: number;
   /** What the record counts for in the queue's bytes. */
   readonly bytes: number;
-  readonly head: string;
+  readonly headText: string;
   readonly body: Buffer;
   readonly answerBody: Buffer;
 }
@@ -259,7 +214,7 @@ export function readRecord(
       primaryLatencyMs: view.getFloat64(at + AT_LATENCY, true),
       tappedMs: view.getFloat64(at + AT_TAPPED, true),
       bytes,
-      head: memory.toString('latin1', start, headEnd),
+      headText: readLatin1(memory, start, headEnd),
       body: bodyBytes === 0 ? NOTHING : keep(memory.subarray(bodyAt, bodyAt + bodyBytes)),
       answerBody: answerBytes === 0 ? NOTHING : keep(memory.subarray(answerAt, answerAt + answerBytes)),
     });

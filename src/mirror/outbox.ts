@@ -9,7 +9,6 @@ import {
   chunkRecordBytes,
   FORGET_RECORD_BYTES,
   type JobFields,
-  type JobHead,
   jobBytes,
   writeChunk,
   writeForget,
@@ -57,12 +56,12 @@ export class Outbox {
   /** Returns the record's bytes, as for the others. */
   writeJob(
     fields: JobFields,
-    head: JobHead,
+    headText: string,
     body: readonly Uint8Array[],
     answer: readonly Uint8Array[],
   ): number {
-    const length = jobBytes(head, sumBytes(body), sumBytes(answer));
-    writeJob(this.#batch, this.#batch.reserve(length), length, fields, head, body, answer);
+    const length = jobBytes(headText.length, sumBytes(body), sumBytes(answer));
+    writeJob(this.#batch, this.#batch.reserve(length), length, fields, headText, body, answer);
     return this.#close(length);
   }
 

@@ -86,7 +86,8 @@ export class Tap implements ExchangeObserver {
     if (this.#fields.stream === 0) {
       if (this.#answerBytes + chunk.length <= INLINE_ANSWER_MAX && this.#hold(chunk.length)) {
         this.#answerBytes += chunk.length;
-        this.#answer.push(chunk);
+        // Only lent.
+        this.#answer.push(new Uint8Array(chunk));
         return;
       }
       this.#fields.stream = this.#route.nextStream();
@@ -140,9 +141,9 @@ export class Tap implements ExchangeObserver {
   /** Writes the job into the outbox. */
   #handOver(answer: PrimaryAnswer): void {
     const lane = this.#lane!;
-    const head = this.#exchange!;
+    const { headText } = this.#exchange!;
     this.#release(this.#heldBytes);
-    const bytes = jobBytes(head, this.#bodyBytes, this.#answerBytes);
+    const bytes = jobBytes(headText.length, this.#bodyBytes, this.#answerBytes);
     if (!this.#route.hasRoom(bytes)) {
       this.#drop('queue_full');
       return;
@@ -155,7 +156,7 @@ export class Tap implements ExchangeObserver {
     const fields = this.#fields;
     fields.answer = this.#route.compares ? answer : PrimaryAnswer.none;
     fields.shadows = this.#shadows;
-    lane.outbox.writeJob(fields, head, this.#body, this.#answer);
+    lane.outbox.writeJob(fields, headText, this.#body, this.#answer);
     if (answer === PrimaryAnswer.streamed) this.#isStreamOpen = false;
     this.#route.onHanded(this.#laneIndex, this.#shadows, bytes);
     lane.onRecord();

@@ -4,14 +4,14 @@
 // and starts another one, instead of going on with half a batch taken over.
 
 import { workerData } from 'node:worker_threads';
-import { createUndiciClient } from '../upstream/undici.ts';
+import { createClients } from '../upstream/clients.ts';
 import { Intake } from './intake.ts';
 import { RingReader } from './ring.ts';
 import { MirrorSender } from './sender.ts';
 import type { MirrorTask, MirrorWorkerData } from './task.ts';
 
 const data = workerData as MirrorWorkerData;
-const sender = new MirrorSender(data, createUndiciClient);
+const sender = new MirrorSender(data, createClients());
 const intake = new Intake(new RingReader(data.ring), sender, () => sender.onBatch());
 
 export default function runTask(task: MirrorTask): void | Promise<void> {

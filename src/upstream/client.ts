@@ -5,7 +5,7 @@
 // attempt ends in exactly one onEnd() or onError(), in a later turn than dispatch() itself, and nothing is
 // called after it. Strings of header values carry one byte per character (latin1).
 
-import type { BackendTls, Timeouts } from '../core/model.ts';
+import type { Backend, BackendTls, Timeouts } from '../core/model.ts';
 
 /** Reasons are a subset of core/failure.ts, so that a primary's failure maps to its row. */
 export type UpstreamReason =
@@ -27,6 +27,7 @@ export interface UpstreamFailure {
   readonly cause: string;
 }
 
+/** What is to be sent. Stays the same until the attempt's end. */
 export interface UpstreamRequest {
   readonly method: string;
   /** Raw request target in origin-form; bytes 0x21 to 0x7e. */
@@ -36,6 +37,10 @@ export interface UpstreamRequest {
    * `host`. `content-length` where the body's length is known; no `transfer-encoding`, `connection`, `expect`.
    */
   readonly headers: string[];
+  /** Method, target and the same headers as they go over the wire, with the empty line (core/request-head.ts). */
+  readonly headText: string;
+  /** What `content-length` says; -1 when it is not among the headers. */
+  readonly declaredBytes: number;
   /** The whole body, or null: none, or streamed by write() and end(). Owned by the caller, not changed. */
   readonly body: Uint8Array | null;
   /** Whether the body follows by write() and end(). */
@@ -51,12 +56,14 @@ export interface UpstreamHandler {
   /** Streaming only: room for more. Called once when the first chunk is wanted, then after each full write(). */
   onDrain(): void;
   /**
-   * The final response's head (never 1xx). Header list as in the request, names in lower case, in order, duplicates
-   * as they came, hop-by-hop fields too. It may come before a streamed body was written whole; so may the end, and
-   * the rest of the body is then not wanted.
+   * The final response's head (never 1xx). `contentLength` as it says, -1 without. `lines`: the header lines that go
+   * beyond this hop, without content-length, each with its line end, in order, duplicates as they came. It may come
+   * before a streamed body was written whole; so may the end, and the rest of the body is then not wanted.
    */
-  onHead(status: number, statusText: string, headers: string[]): void;
-  /** The chunk may be kept. */
+  onHead(status: number, statusText: string, contentLength: number, lines: string): void;
+  /** Nothing of the body came along with the head: it may be passed on alone. */
+  onHeadAlone(): void;
+  /** The chunk is the client's own memory and holds only during the call. */
   onBody(chunk: Uint8Array): void;
   onEnd(): void;
   onError(failure: UpstreamFailure): void;
@@ -65,7 +72,7 @@ export interface UpstreamHandler {
 /** Handle of one attempt. All calls are harmless after its end. */
 export interface UpstreamAttempt {
   /**
-   * Streams a body chunk; false means wait for onDrain(). The chunk is owned by the client from here on. More bytes
+   * Streams a body chunk, not before the first onDrain(); false means wait for the next one. The chunk is owned by the client from here on. More bytes
    * than a declared content-length, or an end() after fewer, end the attempt as `malformed`.
    */
   write(chunk: Uint8Array): boolean;
@@ -81,6 +88,7 @@ export interface UpstreamAttempt {
 export interface UpstreamSettings {
   readonly origin: string;
   readonly tls: BackendTls | null;
+  readonly client: Backend['client'];
   readonly timeouts: Timeouts;
   readonly connectionsMax: number;
   readonly queueMax: number;

@@ -6,7 +6,7 @@
 // undici's own connector is not used because its deadline ticks every half second, it cannot be told to
 // end a connection that is being opened, and it derives the TLS server name of an IP origin from `Host`.
 
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type LookupFunction, type OnReadOpts, type Socket } from 'node:net';
 import { connect as connectTls, createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import type { buildConnector } from 'undici';
 import type { BackendTls } from '../core/model.ts';
@@ -22,10 +22,18 @@ export interface ConnectorSettings {
   readonly tls: BackendTls | null;
   /** 0 for no deadline. */
   readonly connectMs: number;
+  /** Instead of the system's look-up. */
+  readonly lookup?: LookupFunction;
 }
 
 export interface Connector {
+  /** As undici asks for a connection. */
   readonly connect: buildConnector.connector;
+  /**
+   * Opens a connection; `done` hears of its end once, in a later turn. `onread`: where its bytes go instead of its
+   * stream (net.connect()).
+   */
+  open(onread: OnReadOpts | null, done: (error: Error | null, socket: Socket | null) => void): void;
   /** Ends every connection that is still being opened. */
   destroy(): void;
 }
@@ -45,7 +53,7 @@ export function toHostName(origin: URL): string {
 }
 
 export function createConnector(settings: ConnectorSettings): Connector {
-  const { origin, tls, connectMs } = settings;
+  const { origin, tls, connectMs, lookup } = settings;
   const secure = origin.protocol === 'https:';
   const host = toHostName(origin);
   const address = {
@@ -53,13 +61,14 @@ export function createConnector(settings: ConnectorSettings): Connector {
     port: Number(origin.port || (secure ? 443 : 80)),
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+    ...(lookup === undefined ? {} : { lookup }),
   };
   const secureContext = secure ? toSecureContext(tls) : null;
   const opening = new Set<Socket>();
   let session: Buffer | null = null;
 
-  function open(): Socket {
-    if (secureContext === null) return connectTcp(address);
+  function create(onread: OnReadOpts | null): Socket {
+    if (secureContext === null) return connectTcp(onread === null ? address : { ...address, onread });
     const socket = connectTls({
       ...address,
       secureContext,
@@ -74,8 +83,8 @@ export function createConnector(settings: ConnectorSettings): Connector {
     });
   }
 
-  function connect(_options: buildConnector.Options, callback: buildConnector.Callback): void {
-    const socket = open().setNoDelay(true).setKeepAlive(true, PROBE_DELAY_MS);
+  function open(onread: OnReadOpts | null, done: (error: Error | null, socket: Socket | null) => void): void {
+    const socket = create(onread).setNoDelay(true).setKeepAlive(true, PROBE_DELAY_MS);
     opening.add(socket);
     const timer = connectMs === 0 ? null : setTimeout(expire, connectMs);
 
@@ -87,14 +96,21 @@ export function createConnector(settings: ConnectorSettings): Connector {
       socket.destroy(new ConnectTimeout(address.host, connectMs));
     }
     socket.once(secure ? 'secureConnect' : 'connect', () => {
-      if (settle()) callback(null, socket);
+      if (settle()) done(null, socket);
     });
     // Stays for the socket's life: undici takes its own listeners off before a socket is really gone.
     socket.on('error', (error) => {
-      if (settle()) callback(error, null);
+      if (settle()) done(error, null);
     });
     socket.once('close', () => {
-      if (settle()) callback(new Error('connection closed while it was being opened'), null);
+      if (settle()) done(new Error('connection closed while it was being opened'), null);
+    });
+  }
+
+  function connect(_options: buildConnector.Options, callback: buildConnector.Callback): void {
+    open(null, (error, socket) => {
+      if (socket === null) callback(error ?? new Error('no connection'), null);
+      else callback(null, socket);
     });
   }
 
@@ -102,7 +118,7 @@ export function createConnector(settings: ConnectorSettings): Connector {
     for (const socket of opening) socket.destroy();
   }
 
-  return { connect, destroy };
+  return { connect, open, destroy };
 }
 
 /** Additional authorities are added to the trusted ones of the process, they do not replace them. */

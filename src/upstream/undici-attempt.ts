@@ -13,7 +13,7 @@ import type {
   UpstreamRequest,
 } from './client.ts';
 import { isRequestFault, surface, toUpstreamFailure } from './undici-failure.ts';
-import { toDeclaredBytes, toHeaderList } from './undici-headers.ts';
+import { toContentLength, toEndToEndLines, toHeaderList } from './undici-headers.ts';
 import {
   PHASE_ANSWERED,
   PHASE_HANDED,
@@ -73,6 +73,7 @@ export class Attempt implements UpstreamAttempt, Dispatcher.DispatchHandler, Dis
   /** Whether an end was reported or is about to be: nothing but report() may follow. */
   private done = false;
   private failure: UpstreamFailure | null = null;
+  private hasBody = false;
   private paused = false;
   private resuming = false;
   /** Chunks that undici delivered although paused: it reads on to the end when the upstream closes. */
@@ -86,9 +87,7 @@ export class Attempt implements UpstreamAttempt, Dispatcher.DispatchHandler, Dis
     this.method = request.method;
     this.headers = request.headers;
     this.servername = owner.serverName;
-    this.upload = request.streaming
-      ? new Upload(toDeclaredBytes(request.headers), () => this.tellRoom())
-      : null;
+    this.upload = request.streaming ? new Upload(request.declaredBytes, () => this.tellRoom()) : null;
     this.body = this.upload ?? request.body;
     // undici's deadline for the head runs while a stream is still being sent; sweep() knows better.
     this.headersTimeout = request.streaming ? 0 : owner.readMs;
@@ -210,8 +209,17 @@ export class Attempt implements UpstreamAttempt, Dispatcher.DispatchHandler, Dis
     if (status < 200 || this.done) return;
     this.phase = PHASE_ANSWERED;
     if (this.upload !== null) this.owner.unwatch(this);
+    const headers = toHeaderList(parsed, controller.rawHeaders);
+    const contentLength = toContentLength(headers);
+    const lines = toEndToEndLines(headers);
+    if (contentLength === -2 || lines === null) {
+      this.stop('malformed', contentLength === -2 ? 'bad content-length' : 'bad connection header');
+      return;
+    }
+    // Runs when what one read brought is through.
+    process.nextTick(tellHeadAlone, this);
     try {
-      this.handler.onHead(status, statusText, toHeaderList(parsed, controller.rawHeaders));
+      this.handler.onHead(status, statusText, contentLength, lines);
     } catch (error) {
       this.fault(error);
     }
@@ -241,6 +249,16 @@ export class Attempt implements UpstreamAttempt, Dispatcher.DispatchHandler, Dis
     this.over(broken);
   }
 
+  /** Called by tellHeadAlone() alone. */
+  tellHeadAlone(): void {
+    if (this.done || this.hasBody) return;
+    try {
+      this.handler.onHeadAlone();
+    } catch (error) {
+      this.fault(error);
+    }
+  }
+
   private tellRoom(): void {
     if (this.done) return;
     try {
@@ -251,6 +269,7 @@ export class Attempt implements UpstreamAttempt, Dispatcher.DispatchHandler, Dis
   }
 
   private deliver(chunk: Uint8Array): void {
+    this.hasBody = true;
     try {
       this.handler.onBody(chunk);
     } catch (error) {
@@ -296,4 +315,8 @@ export class Attempt implements UpstreamAttempt, Dispatcher.DispatchHandler, Dis
 
 function flow(attempt: Attempt): void {
   attempt.flow();
+}
+
+function tellHeadAlone(attempt: Attempt): void {
+  attempt.tellHeadAlone();
 }

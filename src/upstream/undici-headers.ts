@@ -1,6 +1,8 @@
 // Header lists on their way into and out of undici.
 //
-// Never drops, joins or reorders a field: which of them are hop-by-hop is the caller's business.
+// Never joins or reorders a field.
+
+import { isResponseHopByHop, parseConnection } from '../core/headers.ts';
 
 type ParsedHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -33,14 +35,33 @@ function latin1(bytes: unknown): string {
   return Buffer.isBuffer(bytes) ? bytes.toString('latin1') : String(bytes);
 }
 
-/** What `content-length` says, or -1 when it is not there. */
-export function toDeclaredBytes(headers: readonly string[]): number {
-  for (let i = 0; i + 1 < headers.length; i += 2) {
-    const name = headers[i];
-    if (name !== undefined && name.length === 14 && name.toLowerCase() === 'content-length') {
-      const value = headers[i + 1];
-      return value !== undefined && /^\d+$/.test(value) ? Number(value) : -1;
-    }
+const CONTENT_LENGTH = /^[0-9]{1,15}$/;
+
+/** What `content-length` says; -1 without, -2 when it says nothing sound. */
+export function toContentLength(headers: readonly string[]): number {
+  let length = -1;
+  for (let at = 0; at < headers.length; at += 2) {
+    if (headers[at] !== 'content-length') continue;
+    if (length !== -1 || !CONTENT_LENGTH.test(headers[at + 1]!)) return -2;
+    length = Number(headers[at + 1]);
   }
-  return -1;
+  return length;
+}
+
+/** The lines that go beyond this hop, as in the contract; null when `Connection` says nothing sound. */
+export function toEndToEndLines(headers: readonly string[]): string | null {
+  const nominated: string[] = [];
+  for (let at = 0; at < headers.length; at += 2) {
+    if (headers[at] !== 'connection') continue;
+    const names = parseConnection(headers[at + 1]!);
+    if (names === null) return null;
+    nominated.push(...names);
+  }
+  let lines = '';
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at]!;
+    if (name === 'content-length' || isResponseHopByHop(name) || nominated.includes(name)) continue;
+    lines += `${name}: ${headers[at + 1]!}\r\n`;
+  }
+  return lines;
 }

@@ -26,7 +26,9 @@ export function sampleRoute({ id, revision = '1', shadows = [SHADOW], limit = nu
     pathPrefix: true,
     methods: [],
     priority: 0,
-    backends: [{ origin: 'http://primary:9000', authority: 'primary:9000', tls: null, weight: 1 }],
+    backends: [
+      { origin: 'http://primary:9000', authority: 'primary:9000', tls: null, client: 'auto', weight: 1 },
+    ],
     hostHeader: 'pass',
     retries: 0,
     timeouts: TIMEOUTS,
@@ -58,6 +60,7 @@ function sampleShadow(origin: string): Shadow {
     origin,
     authority: origin.replace(/^https?:\/\//, ''),
     tls: null,
+    client: 'auto',
     headers: { set: [], remove: [] },
     hostHeader: 'pass',
   };

@@ -24,7 +24,7 @@ describe('forwarded answers', () => {
     await primary?.close();
   });
 
-  it('status, reason, fields, their order, duplicates and bytes are the primary’s', async () => {
+  it('status, reason, fields, their order, case, duplicates and bytes are the primary’s', async () => {
     const fields = [
       'Set-Cookie: a=1',
       'X-B: Value',
@@ -37,12 +37,9 @@ describe('forwarded answers', () => {
     const answer = await request(gateway.port);
     assert.equal(answer.status, 418);
     assert.equal(answer.reason, 'Short and Stout');
-    const expected = fields.map(
-      (field) => `${field.slice(0, field.indexOf(':')).toLowerCase()}${field.slice(field.indexOf(':'))}`,
-    );
     assert.deepEqual(
       answer.fields.filter((field) => !/^(?:date|content-length):/i.test(field)),
-      expected,
+      fields,
     );
     assert.equal(answer.body.toString(), 'tea');
   });

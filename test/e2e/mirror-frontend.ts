@@ -14,10 +14,16 @@ import { createLedger, type Ledger } from '../../src/control/ledger.ts';
 import { type MirrorReport, readMirrors } from '../../src/control/mirrors.ts';
 import { ThreadCell } from '../../src/core/book.ts';
 import { createClock } from '../../src/core/clock.ts';
-import type { Limits, Mirror, Route } from '../../src/core/model.ts';
+import {
+  CLIENT_AUTO,
+  type Limits,
+  type Mirror,
+  type Route,
+  type WeightedBackend,
+} from '../../src/core/model.ts';
 import { FrontendThread } from '../../src/frontend/thread.ts';
 import { Mirroring } from '../../src/mirror/mirroring.ts';
-import { createUndiciClient } from '../../src/upstream/undici.ts';
+import { createClients } from '../../src/upstream/clients.ts';
 import { assertBalanced } from '../kit/gateway.ts';
 import { toRoute as toBareRoute } from '../mirror/rig.ts';
 
@@ -50,7 +56,9 @@ export async function until(condition: () => boolean, what: string): Promise<voi
 export function toRoute(primary: string, mirror: Mirror, edits: Partial<Route> = {}): Route {
   const authority = new URL(primary).host;
   const timeouts = { connectMs: 60_000, sendMs: 60_000, readMs: 60_000 };
-  const backends = [{ origin: primary, authority, tls: null, weight: 1 }];
+  const backends: WeightedBackend[] = [
+    { origin: primary, authority, tls: null, client: CLIENT_AUTO, weight: 1 },
+  ];
   // Only a test's own doing may end a copy, not a machine that is busy.
   const patient = { ...mirror, timeouts };
   return { ...toBareRoute('api', patient), backends, timeouts, ...edits };
@@ -122,7 +130,7 @@ export function openMirrorFrontend(
       if (message === 'defect') bugs.push(fields.stack);
       return true;
     },
-    createClient: createUndiciClient,
+    createClient: createClients(),
     observe: (entry) => mirroring.observe(entry),
     onTick: () => mirroring.refresh(),
   });

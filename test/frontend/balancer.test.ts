@@ -3,18 +3,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { CLIENT_AUTO, type WeightedBackend } from '../../src/core/model.ts';
 import { Balancer, layCycle } from '../../src/frontend/balancer.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`# seed ${seed}`);
 
 function createBalancer(weights: readonly number[], cursor = new SharedArrayBuffer(4)): Balancer {
-  const backends = weights.map((weight, index) => ({
-    origin: `http://b${index}:80`,
-    authority: `b${index}`,
-    tls: null,
-    weight,
-  }));
+  const backends = weights.map(
+    (weight, index): WeightedBackend => ({
+      origin: `http://b${index}:80`,
+      authority: `b${index}`,
+      tls: null,
+      client: CLIENT_AUTO,
+      weight,
+    }),
+  );
   return new Balancer(backends, cursor);
 }
 

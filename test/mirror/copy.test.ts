@@ -4,29 +4,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CONCAT_PREFIX, CONCAT_REPLACE, HOST_NODE, HOST_PASS } from '../../src/core/model.ts';
-import { parseHead, toCopyHeaders, toCopyTarget, toShadowHeaders } from '../../src/mirror/copy.ts';
+import { CopyRequest, toCopyHead, toCopyTarget, toShadowHead } from '../../src/mirror/copy.ts';
+import { toHeadText } from './head.ts';
 import { toMirror, toShadow } from './rig.ts';
 
-test('a head is taken apart without changing a character', () => {
-  const head = parseHead(
-    'POST /a%2fb/?x=%20&y HTTP\r\nhost: h\r\nx-empty: \r\nx-colon: a: b:c\r\nx-\xe9: \xff\x80\r\n',
-  );
-  assert.deepEqual(head, {
-    method: 'POST',
-    rawTarget: '/a%2fb/?x=%20&y HTTP',
-    headers: ['host', 'h', 'x-empty', '', 'x-colon', 'a: b:c', 'x-\xe9', '\xff\x80'],
-  });
-  assert.deepEqual(parseHead('GET /\r\n'), { method: 'GET', rawTarget: '/', headers: [] });
-});
-
 const TARGETS: readonly (readonly [
-  path: string | null,
+  path: string,
   mode: typeof CONCAT_REPLACE | typeof CONCAT_PREFIX,
   raw: string,
   copy: string,
 ])[] = [
-  [null, CONCAT_REPLACE, '/a?b=1', '/a?b=1'],
-  [null, CONCAT_PREFIX, '/a?', '/a?'],
   ['/shadow', CONCAT_REPLACE, '/a/b', '/shadow'],
   ['/shadow', CONCAT_REPLACE, '/a/b?c=%2f', '/shadow?c=%2f'],
   ['/shadow', CONCAT_REPLACE, '/a?', '/shadow?'],
@@ -41,45 +28,60 @@ const TARGETS: readonly (readonly [
 
 for (const [path, pathConcatMode, raw, copy] of TARGETS) {
   test(`target ${raw} with path ${path} (${pathConcatMode}) becomes ${copy}`, () => {
-    assert.equal(toCopyTarget(toMirror([], { path, pathConcatMode }), raw), copy);
+    assert.equal(toCopyTarget(path, pathConcatMode, raw), copy);
   });
 }
 
+function toText(...lines: readonly string[]): string {
+  return toHeadText(['GET /a?b', ...lines, ''].join('\r\n'));
+}
+
+test('the rule’s path goes into the request line, and nothing else changes', () => {
+  const mirror = toMirror([], { path: '/shadow', pathConcatMode: CONCAT_REPLACE });
+  const copy = toCopyHead(toText('host: h', 'x-a: /a?b'), mirror, 'api', 0);
+  const rest = 'host: h\r\nx-a: /a?b\r\nx-umbra-mirror: api\r\n\r\n';
+  assert.equal(copy, `GET /shadow?b HTTP/1.1\r\n${rest}`);
+});
+
 test('the loop mark replaces every line of its name and is appended otherwise', () => {
-  assert.deepEqual(toCopyHeaders(['host', 'h'], 'api', 0), ['host', 'h', 'x-umbra-mirror', 'api']);
-  assert.deepEqual(toCopyHeaders(['x-umbra-mirror', 'a', 'host', 'h', 'x-umbra-mirror', 'b'], 'api', 0), [
-    'x-umbra-mirror',
-    'api',
-    'host',
-    'h',
-  ]);
+  const mark = (...lines: string[]): string => toCopyHead(toText(...lines), toMirror([]), 'api', 0);
+  assert.equal(mark('host: h'), toText('host: h', 'x-umbra-mirror: api'));
+  assert.equal(
+    mark('x-umbra-mirror: a', 'host: h', 'x-umbra-mirror: b'),
+    toText('x-umbra-mirror: api', 'host: h'),
+  );
 });
 
 test('a length is added for a body that the primary got in chunks, and only then', () => {
-  assert.deepEqual(toCopyHeaders(['host', 'h'], 'r', 7).slice(-2), ['content-length', '7']);
-  assert.equal(toCopyHeaders(['host', 'h'], 'r', 0).includes('content-length'), false);
-  const known = toCopyHeaders(['content-length', '7', 'host', 'h'], 'r', 7);
-  assert.deepEqual(known, ['content-length', '7', 'host', 'h', 'x-umbra-mirror', 'r']);
+  const add = (bodyBytes: number, ...lines: string[]): string =>
+    toCopyHead(toText(...lines), toMirror([]), 'r', bodyBytes);
+  assert.equal(add(7, 'host: h'), toText('host: h', 'x-umbra-mirror: r', 'content-length: 7'));
+  assert.equal(add(0, 'host: h'), toText('host: h', 'x-umbra-mirror: r'));
+  assert.equal(
+    add(7, 'content-length: 7', 'host: h'),
+    toText('content-length: 7', 'host: h', 'x-umbra-mirror: r'),
+  );
 });
 
-test('a shadow without edits gets the shared list itself', () => {
-  const headers = ['host', 'h', 'a', '1'];
-  assert.equal(toShadowHeaders(toShadow('http://s:80'), headers), headers);
+test('a shadow without edits gets the shared head itself', () => {
+  const text = toText('host: h', 'a: 1');
+  assert.equal(toShadowHead(text, toShadow('http://s:80')), text);
 });
 
 test('the host is passed, the shadow’s own, or a literal', () => {
-  const headers = ['a', '1', 'host', 'client.example'];
-  const edit = (hostHeader: string): string[] =>
-    toShadowHeaders(toShadow('http://s:81', { hostHeader, authority: 's:81' }), headers);
-  assert.deepEqual(edit(HOST_PASS), ['a', '1', 'host', 'client.example']);
-  assert.deepEqual(edit(HOST_NODE), ['a', '1', 'host', 's:81']);
-  assert.deepEqual(edit('literal.example'), ['a', '1', 'host', 'literal.example']);
+  const edit = (hostHeader: string): string =>
+    toShadowHead(
+      toText('a: 1', 'host: client.example'),
+      toShadow('http://s:81', { hostHeader, authority: 's:81' }),
+    );
+  assert.equal(edit(HOST_PASS), toText('a: 1', 'host: client.example'));
+  assert.equal(edit(HOST_NODE), toText('a: 1', 'host: s:81'));
+  assert.equal(edit('literal.example'), toText('a: 1', 'host: literal.example'));
 });
 
 test('header edits remove first and then set, in place of the first line of that name', () => {
-  const headers = ['host', 'h', 'a', '1', 'b', '2', 'a', '3', 'c', '4'];
-  const before = [...headers];
-  const edited = toShadowHeaders(
+  const edited = toShadowHead(
+    toText('host: h', 'a: 1', 'b: 2', 'a: 3', 'c: 4'),
     toShadow('http://s:80', {
       headers: {
         set: [
@@ -90,8 +92,14 @@ test('header edits remove first and then set, in place of the first line of that
         remove: ['b', 'c'],
       },
     }),
-    headers,
   );
-  assert.deepEqual(edited, ['host', 'h', 'a', 'new', 'c', 'kept', 'd', 'added']);
-  assert.deepEqual(headers, before, 'the shared list is untouched');
+  assert.equal(edited, toText('host: h', 'a: new', 'c: kept', 'd: added'));
+});
+
+test('a request for undici says the same as its text', () => {
+  const request = new CopyRequest(toText('host: h', 'x-empty: ', 'content-length: 3'), Buffer.from('abc'));
+  assert.deepEqual(
+    [request.method, request.target, request.declaredBytes, request.headers],
+    ['GET', '/a?b', 3, ['host', 'h', 'x-empty', '', 'content-length', '3']],
+  );
 });

@@ -22,6 +22,7 @@ function decide(edits: Partial<Mirror>, exchange: Partial<ObservedExchange> = {}
     path: '/a/b',
     target: '/a/b?c',
     headers,
+    headText: '',
     contentLength: 0,
     marked: false,
   };

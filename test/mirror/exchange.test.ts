@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ExchangeRule, MirroredExchange } from '../../src/mirror/exchange.ts';
 import { type Job, PrimaryAnswer, readBatch } from '../../src/mirror/job.ts';
-import { toJobHead } from './head.ts';
+import { toHeadText } from './head.ts';
 import { createOutbox, toMirror, toRoute, toShadow } from './rig.ts';
 
 const SHADOW = toShadow('http://s:80');
@@ -29,11 +29,11 @@ function readJob(bodyBytes: number, neighbourBytes: number, answer: PrimaryAnswe
   };
   writer.writeJob(
     fields,
-    toJobHead('GET /\r\nhost: h\r\nx-request-id: 7\r\n'),
+    toHeadText('GET /\r\nhost: h\r\nx-request-id: 7\r\n'),
     [Buffer.alloc(bodyBytes, 'x')],
     [],
   );
-  writer.writeJob(fields, toJobHead('GET /\r\nhost: h\r\n'), [Buffer.alloc(neighbourBytes)], []);
+  writer.writeJob(fields, toHeadText('GET /\r\nhost: h\r\n'), [Buffer.alloc(neighbourBytes)], []);
   const jobs: Job[] = [];
   readBatch(writer.take(), { onJob: (job) => jobs.push(job), onChunk: () => {}, onForget: () => {} });
   return jobs[0]!;

@@ -1,9 +1,6 @@
 // Heads of jobs as text, the way they lie in a record, for tests.
 
-import { parseHead } from '../../src/mirror/copy.ts';
-import type { JobHead } from '../../src/mirror/job.ts';
-
-export function toJobHead(text: string): JobHead {
-  const { method, rawTarget, headers } = parseHead(text);
-  return { method, target: rawTarget, headers };
+/** From "METHOD target\r\n" and header lines, each with its end. */
+export function toHeadText(text: string): string {
+  return `${text.replace('\r\n', ' HTTP/1.1\r\n')}\r\n`;
 }

@@ -26,7 +26,7 @@ import { type JobFields, PrimaryAnswer } from '../../src/mirror/job.ts';
 import { Outbox } from '../../src/mirror/outbox.ts';
 import { allocateRing, RingWriter } from '../../src/mirror/ring.ts';
 import type { MirrorRule, MirrorTask, MirrorWorkerData } from '../../src/mirror/task.ts';
-import { toJobHead } from './head.ts';
+import { toHeadText } from './head.ts';
 
 const WORKER = fileURLToPath(new URL('../../src/mirror/worker.ts', import.meta.url));
 const WAIT_MS_MAX = 20_000;
@@ -58,6 +58,7 @@ export function toShadow(origin: string, edits: Partial<Shadow> = {}): Shadow {
     origin,
     authority: origin.replace(/^https?:\/\//, ''),
     tls: null,
+    client: 'auto',
     headers: { set: [], remove: [] },
     hostHeader: HOST_PASS,
     ...edits,
@@ -201,7 +202,7 @@ export class Rig {
     const head = job.head ?? DEFAULT_HEAD;
     rule.bytes += this.#lanes[lane]!.batch.writeJob(
       fields,
-      toJobHead(head),
+      toHeadText(head),
       job.body ?? [],
       job.answerBody ?? [],
     );

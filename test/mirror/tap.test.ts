@@ -56,6 +56,7 @@ function openRig(t: TestContext, edits: Partial<Mirror> = {}): Rig {
         path: '/p',
         target: '/p?q',
         headers,
+        headText: HEAD_TEXT,
         contentLength: 0,
         marked: false,
       };
@@ -87,6 +88,7 @@ function onlyJob(entries: readonly Entry[]): Job {
   return entry.job;
 }
 
+const HEAD_TEXT = 'POST /p?q HTTP/1.1\r\nhost: a.example\r\nx-a: 1\r\n\r\n';
 const COMPARE = { compare: { logMismatches: false } };
 
 test('without comparing, the job leaves when the request is complete, and nothing follows', (t) => {
@@ -97,7 +99,7 @@ test('without comparing, the job leaves when the request is complete, and nothin
   assert.deepEqual(rig.take(), []);
   tap.onRequestEnd();
   const job = onlyJob(rig.take());
-  assert.equal(job.head, 'POST /p?q\r\nhost: a.example\r\nx-a: 1\r\n');
+  assert.equal(job.headText, HEAD_TEXT);
   assert.equal(job.body.toString(), 'abcd');
   assert.equal(job.answer, PrimaryAnswer.none);
   assert.equal(job.answerBody.length, 0);

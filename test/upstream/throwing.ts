@@ -1,6 +1,6 @@
 // A process whose handler throws in the callback that it is told, to show that this ends the process.
 
-import { createClient, Trace, type TraceEvent, toRequest } from './trace.ts';
+import { type ClientKind, Trace, type TraceEvent, toCreateClient, toRequest } from './trace.ts';
 
 const CALLBACKS: Readonly<Record<string, TraceEvent>> = {
   onStart: 'start',
@@ -10,8 +10,8 @@ const CALLBACKS: Readonly<Record<string, TraceEvent>> = {
   onError: 'error',
 };
 
-const [origin = '', callback = ''] = process.argv.slice(2);
+const [kind = '', origin = '', callback = ''] = process.argv.slice(2);
 const trace = new Trace((event) => {
   if (event === CALLBACKS[callback]) throw new Error(`thrown in ${callback}`);
 });
-trace.dispatch(createClient(origin), toRequest({ target: '/throwing' }));
+trace.dispatch(toCreateClient(kind as ClientKind)(origin), toRequest({ target: '/throwing' }));

@@ -4,6 +4,9 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { findHeader } from '../../src/core/headers.ts';
+import { CLIENT_AUTO, CLIENT_UNDICI } from '../../src/core/model.ts';
+import { HeadWriter } from '../../src/core/request-head.ts';
 import type {
   UpstreamAttempt,
   UpstreamClient,
@@ -12,29 +15,43 @@ import type {
   UpstreamRequest,
   UpstreamSettings,
 } from '../../src/upstream/client.ts';
-import { createUndiciClient } from '../../src/upstream/undici.ts';
+import { createClients } from '../../src/upstream/clients.ts';
 import { createWaiting } from '../kit/waiting.ts';
 
 export type TraceEvent = 'start' | 'drain' | 'head' | 'body' | 'end' | 'error';
 
-/** Settings with deadlines that no test runs into unless it says so. */
-export function createClient(origin: string, settings: Partial<UpstreamSettings> = {}): UpstreamClient {
-  return createUndiciClient({
-    origin,
-    tls: null,
-    timeouts: { connectMs: 20_000, sendMs: 20_000, readMs: 20_000 },
-    connectionsMax: 4,
-    queueMax: 1_000,
-    queueTimeoutMs: 20_000,
-    ...settings,
-  });
+/** The contract holds for both. */
+export const CLIENTS = ['http1', 'undici'] as const;
+export type ClientKind = (typeof CLIENTS)[number];
+
+/** Makes clients of that kind; settings with deadlines that no test runs into unless it says so. */
+export function toCreateClient(
+  kind: ClientKind,
+): (origin: string, settings?: Partial<UpstreamSettings>) => UpstreamClient {
+  const create = createClients();
+  return (origin, settings = {}) =>
+    create({
+      origin,
+      tls: null,
+      client: kind === 'undici' ? CLIENT_UNDICI : CLIENT_AUTO,
+      timeouts: { connectMs: 20_000, sendMs: 20_000, readMs: 20_000 },
+      connectionsMax: 4,
+      queueMax: 1_000,
+      queueTimeoutMs: 20_000,
+      ...settings,
+    });
 }
 
+const heads = new HeadWriter();
+
 export function toRequest(request: Partial<UpstreamRequest> = {}): UpstreamRequest {
+  const { method = 'GET', target = '/', headers = ['host', 'test.example'] } = request;
   return {
-    method: 'GET',
-    target: '/',
-    headers: ['host', 'test.example'],
+    method,
+    target,
+    headers,
+    headText: heads.write(method, target, headers),
+    declaredBytes: Number(findHeader(headers, 'content-length') ?? -1),
     body: null,
     streaming: false,
     ...request,
@@ -53,7 +70,9 @@ export class Trace implements UpstreamHandler {
   readonly late: TraceEvent[] = [];
   status = 0;
   statusText = '';
-  headers: string[] = [];
+  contentLength = -1;
+  /** Header lines without their ends. */
+  lines: string[] = [];
   bodyBytes = 0;
   /** The first bytes of the body. */
   text = '';
@@ -81,7 +100,8 @@ export class Trace implements UpstreamHandler {
   }
 
   dispatch(client: UpstreamClient, request: UpstreamRequest): this {
-    this.handle = client.dispatch(request, this);
+    const { method, target, headers } = request;
+    this.handle = client.dispatch({ ...request, headText: heads.write(method, target, headers) }, this);
     this.early = this.ended;
     return this;
   }
@@ -113,12 +133,15 @@ export class Trace implements UpstreamHandler {
     this.note('drain');
   }
 
-  onHead(status: number, statusText: string, headers: string[]): void {
+  onHead(status: number, statusText: string, contentLength: number, lines: string): void {
     this.status = status;
     this.statusText = statusText;
-    this.headers = headers;
+    this.contentLength = contentLength;
+    this.lines = lines.split('\r\n').slice(0, -1);
     this.note('head');
   }
+
+  onHeadAlone(): void {}
 
   onBody(chunk: Uint8Array): void {
     this.bodyBytes += chunk.byteLength;

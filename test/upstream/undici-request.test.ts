@@ -3,7 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type Origin, openOrigin } from '../kit/origin.ts';
-import { assertUsable, createClient, run, Trace, toRequest, toUpload } from './trace.ts';
+import { assertUsable, run, Trace, toCreateClient, toRequest, toUpload } from './trace.ts';
+
+const createClient = toCreateClient('undici');
 
 let origin: Origin;
 

@@ -6,7 +6,9 @@ import { after, before, test } from 'node:test';
 import type { BackendTls } from '../../src/core/model.ts';
 import { type Certificate, createCertificate } from '../kit/certificate.ts';
 import { type Origin, openOrigin } from '../kit/origin.ts';
-import { createClient, run, Trace, toUpload } from './trace.ts';
+import { run, Trace, toCreateClient, toUpload } from './trace.ts';
+
+const createClient = toCreateClient('undici');
 
 let good: Certificate;
 let elsewhere: Certificate;

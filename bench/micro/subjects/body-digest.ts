@@ -41,7 +41,7 @@ function openPrimary(bytes: number): OpenCase {
     primaryLatencyMs: 3.5,
     tappedMs: 1.8e9,
     bytes: bytes + 48,
-    head: '',
+    headText: '',
     body: Buffer.alloc(0),
     answerBody,
   };

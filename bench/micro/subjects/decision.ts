@@ -35,7 +35,8 @@ function toExchanges(): ObservedExchange[] {
   return Array.from({ length: EXCHANGES }, (_, index) => {
     const headers = toReadHeaders(REQUEST_HEADERS_8.toSpliced(KEY_AT, 1, `customer-${417_000 + index}`));
     const path = `/v1/customers/${index}/orders`;
-    return { method: 'GET', path, target: `${path}?limit=50`, headers, contentLength: 0, marked: false };
+    const target = `${path}?limit=50`;
+    return { method: 'GET', path, target, headers, headText: '', contentLength: 0, marked: false };
   });
 }
 

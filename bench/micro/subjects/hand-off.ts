@@ -6,11 +6,11 @@
 import assert from 'node:assert/strict';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import { type JobFields, type JobHead, jobBytes, PrimaryAnswer } from '../../../src/mirror/job.ts';
+import { type JobFields, jobBytes, PrimaryAnswer } from '../../../src/mirror/job.ts';
 import { Outbox } from '../../../src/mirror/outbox.ts';
 import { allocateRing, RingReader, RingWriter } from '../../../src/mirror/ring.ts';
 import { type MicroCase, type OpenCase, repeat } from '../case.ts';
-import { REQUEST_HEADERS_8, REQUEST_HEADERS_30, toReadHeaders } from '../traffic.ts';
+import { REQUEST_HEADERS_8, REQUEST_HEADERS_30, toHeadText, toReadHeaders } from '../traffic.ts';
 
 const FIELDS: JobFields = {
   rule: 1,
@@ -27,8 +27,8 @@ const IDLE_WORKER = fileURLToPath(new URL('../idle-worker.ts', import.meta.url))
 /** About 50 jobs with eight headers. */
 const BATCH_BYTES = 32 * 1024;
 
-function toHead(headers: readonly string[]): JobHead {
-  return { method: 'GET', target: '/v1/customers/417/orders?limit=50', headers: toReadHeaders(headers) };
+function toHead(headers: readonly string[]): string {
+  return toHeadText('GET', '/v1/customers/417/orders?limit=50', toReadHeaders(headers));
 }
 
 function openRing(headers: readonly string[], bodyBytes: number): OpenCase {
@@ -36,7 +36,7 @@ function openRing(headers: readonly string[], bodyBytes: number): OpenCase {
   const [outbox, reader] = [new Outbox(new RingWriter(memory)), new RingReader(memory)];
   const head = toHead(headers);
   const body = bodyBytes === 0 ? NOTHING : [new Uint8Array(bodyBytes)];
-  const bytes = jobBytes(head, bodyBytes, 0);
+  const bytes = jobBytes(head.length, bodyBytes, 0);
   let read = 0;
   const visitor = {
     onJob: () => {

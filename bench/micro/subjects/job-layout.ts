@@ -4,10 +4,9 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { parseHead } from '../../../src/mirror/copy.ts';
+import { parseHeadText } from '../../../src/core/request-head.ts';
 import {
   type JobFields,
-  type JobHead,
   jobBytes,
   PrimaryAnswer,
   type RecordSpace,
@@ -16,7 +15,7 @@ import {
   writeJob,
 } from '../../../src/mirror/job.ts';
 import { type MicroCase, type OpenCase, repeat } from '../case.ts';
-import { REQUEST_HEADERS_8, REQUEST_HEADERS_30, toReadHeaders } from '../traffic.ts';
+import { REQUEST_HEADERS_8, REQUEST_HEADERS_30, toHeadText, toReadHeaders } from '../traffic.ts';
 
 const BATCH = 1_000;
 /** Records in the memory; a batch of calls is a multiple. */
@@ -39,7 +38,7 @@ const NOTHING: readonly Uint8Array[] = [];
 const UNEXPECTED = (): never => assert.fail('only jobs were written');
 
 interface Sample {
-  readonly head: JobHead;
+  readonly headText: string;
   readonly body: readonly Uint8Array[];
   readonly bodyBytes: number;
   /** Of the record. */
@@ -48,35 +47,35 @@ interface Sample {
 
 function toSample(headers: readonly string[], bodyBytes: number): Sample {
   const method = bodyBytes === 0 ? 'GET' : 'POST';
-  const head = { method, target: '/v1/customers/417/orders?limit=50', headers: toReadHeaders(headers) };
+  const headText = toHeadText(method, '/v1/customers/417/orders?limit=50', toReadHeaders(headers));
   const body = bodyBytes === 0 ? NOTHING : [randomBytes(bodyBytes)];
-  return { head, body, bodyBytes, bytes: jobBytes(head, bodyBytes, 0) };
+  return { headText, body, bodyBytes, bytes: jobBytes(headText.length, bodyBytes, 0) };
 }
 
 function toSpace(buffer: ArrayBuffer): RecordSpace {
   return { memory: Buffer.from(buffer), view: new DataView(buffer) };
 }
 
-function openMeasure({ head, bytes }: Sample): OpenCase {
+function openMeasure({ headText, bytes }: Sample): OpenCase {
   return repeat(
     () => assert.equal(bytes % 8, 0),
-    () => jobBytes(head, 0, 0) === bytes,
+    () => jobBytes(headText.length, 0, 0) === bytes,
   );
 }
 
-function openWrite({ head, body, bodyBytes, bytes }: Sample): OpenCase {
+function openWrite({ headText, body, bodyBytes, bytes }: Sample): OpenCase {
   const total = RECORDS * bytes;
   const space = toSpace(new ArrayBuffer(total));
   const fields = { ...FIELDS };
   function write(index: number): void {
-    writeJob(space, (index % RECORDS) * bytes, bytes, fields, head, body, NOTHING);
+    writeJob(space, (index % RECORDS) * bytes, bytes, fields, headText, body, NOTHING);
   }
   return repeat(
     () => {
       for (let index = 0; index < RECORDS; index++) write(index);
       const records = new ArrayBuffer(total);
       new Uint8Array(records).set(space.memory);
-      checkRecords(records, { head, body, bodyBytes, bytes });
+      checkRecords(records, { headText, body, bodyBytes, bytes });
     },
     (index) => {
       fields.tappedMs++;
@@ -86,15 +85,14 @@ function openWrite({ head, body, bodyBytes, bytes }: Sample): OpenCase {
   );
 }
 
-function checkRecords(records: ArrayBuffer, { head, body, bytes }: Sample): void {
+function checkRecords(records: ArrayBuffer, { headText, body, bytes }: Sample): void {
   let jobs = 0;
   readBatch(records, {
     onJob: (job) => {
       jobs++;
       assert.equal(job.bytes, bytes);
       assert.equal(job.tappedMs, FIELDS.tappedMs);
-      const { method, rawTarget, headers } = parseHead(job.head);
-      assert.deepEqual({ method, target: rawTarget, headers }, head);
+      assert.equal(job.headText, headText);
       assert.deepEqual(job.body, Buffer.concat(body));
     },
     onChunk: UNEXPECTED,
@@ -105,11 +103,11 @@ function checkRecords(records: ArrayBuffer, { head, body, bytes }: Sample): void
 
 /** Reads all records at a time; the figure is that of one. */
 function openRead(sample: Sample): OpenCase {
-  const { head, body, bodyBytes, bytes } = sample;
+  const { headText, body, bodyBytes, bytes } = sample;
   const records = new ArrayBuffer(RECORDS * bytes);
   const space = toSpace(records);
   for (let index = 0; index < RECORDS; index++) {
-    writeJob(space, index * bytes, bytes, FIELDS, head, body, NOTHING);
+    writeJob(space, index * bytes, bytes, FIELDS, headText, body, NOTHING);
   }
   let right = 0;
   const visitor: RecordVisitor = {
@@ -131,19 +129,12 @@ function openRead(sample: Sample): OpenCase {
   };
 }
 
-function openParse({ head }: Sample): OpenCase {
-  const pairs = Array.from({ length: head.headers.length / 2 }, (_, at) =>
-    head.headers.slice(2 * at, 2 * at + 2).join(': '),
-  );
-  const text = [`${head.method} ${head.target}`, ...pairs, ''].join('\r\n');
-  const bytes = Buffer.from(text, 'latin1');
-  const fresh = bytes.toString('latin1');
+function openParse({ headText }: Sample): OpenCase {
+  const fresh = Buffer.from(headText, 'latin1').toString('latin1');
+  const { method, target, headers } = parseHeadText(fresh);
   return repeat(
-    () => {
-      const { method, target, headers } = head;
-      assert.deepEqual(parseHead(fresh), { method, rawTarget: target, headers });
-    },
-    () => parseHead(fresh).headers.length === head.headers.length,
+    () => assert.equal(toHeadText(method, target, headers), headText),
+    () => parseHeadText(fresh).headers.length === headers.length,
   );
 }
 
