@@ -32,6 +32,8 @@ const COMPARISONS: readonly Comparison[] = [
   { title: 'isolation: shadow hangs ÷ off', row: 'hung', baseline: 'off' },
   { title: 'umbra ÷ nginx', row: 'off', baseline: 'nginx' },
   { title: 'umbra ÷ nginx, all mirrored', row: 'mirror', baseline: 'nginx-mirror' },
+  { title: 'own client ÷ undici', row: 'off', baseline: 'undici' },
+  { title: 'own client ÷ undici, all mirrored', row: 'mirror', baseline: 'undici-mirror' },
   { title: 'A/A: off ÷ off', row: 'twin', baseline: 'off' },
 ];
 

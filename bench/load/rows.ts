@@ -31,6 +31,8 @@ export interface Row {
   readonly mirror: RowMirror | null;
   readonly load: Load;
   readonly tls: boolean;
+  /** Of umbra's backends, primary and shadow. */
+  readonly client: 'auto' | 'undici';
   /** Front-end threads. */
   readonly frontends: number;
   /** The row that it is divided by; null for `direct` alone. */
@@ -55,6 +57,7 @@ const BASE: Row = {
   mirror: null,
   load: SMALL,
   tls: false,
+  client: 'auto',
   frontends: 1,
   baseline: 'off',
   weight: 'plain',
@@ -83,6 +86,8 @@ export const SMALL_ROWS: readonly Row[] = [
   mirrored('slow', 'umbra, shadow takes 1 s', { shadow: 'slow' }, HEADLINE),
   mirrored('hung', 'umbra, shadow hangs', { shadow: 'hung' }, HEADLINE),
   mirrored('refusing', 'umbra, shadow refuses', { shadow: 'refusing' }),
+  row('undici', 'umbra with undici, no mirror', { client: 'undici', baseline: 'undici' }),
+  mirrored('undici-mirror', 'umbra with undici, all mirrored', {}, { client: 'undici', baseline: 'undici' }),
 ];
 
 export const PEER_ROWS: readonly Row[] = [

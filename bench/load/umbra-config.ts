@@ -34,18 +34,22 @@ export function toConfigText(row: Row, setup: UmbraSetup): string {
     '    path: /api',
     '    path_prefix: true',
     '    backends:',
-    `      - url: http://127.0.0.1:${setup.primaryPort}`,
-    ...(row.mirror === null ? [] : toMirrorLines(row.mirror, setup)),
+    `      - { url: 'http://127.0.0.1:${setup.primaryPort}', client: ${row.client} }`,
+    ...(row.mirror === null ? [] : toMirrorLines(row.mirror, row.client, setup)),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-function toMirrorLines(mirror: RowMirror, { shadowPorts, isSlowed }: UmbraSetup): string[] {
+function toMirrorLines(
+  mirror: RowMirror,
+  client: Row['client'],
+  { shadowPorts, isSlowed }: UmbraSetup,
+): string[] {
   return [
     '    mirror:',
     `      percentage: ${mirror.percentage}`,
     '      backends:',
-    ...shadowPorts.map((port) => `        - url: http://127.0.0.1:${port}`),
+    ...shadowPorts.map((port) => `        - { url: 'http://127.0.0.1:${port}', client: ${client} }`),
     ...(isSlowed
       ? [
           '      timeout: { connect: 60s, send: 60s, read: 60s }',

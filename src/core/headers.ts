@@ -104,6 +104,8 @@ export interface KnownHeader {
 
 const NAMES_MAX = 1_024;
 const NAME_LENGTH_MAX = 64;
+/** A power of two. */
+const MARKS = 256;
 
 /**
  * The header names that a thread has seen, one string for each, so that a name is the same object in every request:
@@ -112,13 +114,26 @@ const NAME_LENGTH_MAX = 64;
  */
 export class HeaderNames {
   readonly #names = new Map<string, KnownHeader>();
+  /** In front of the map, so that the names of every request need not be hashed: one place for each mark. */
+  readonly #marked: (KnownHeader | undefined)[] = new Array(MARKS).fill(undefined);
 
   constructor() {
     this.#reset();
   }
 
   find(name: string): KnownHeader {
-    return this.#names.get(name) ?? this.#learn(name);
+    const length = name.length;
+    const mark =
+      (length * 37 +
+        name.charCodeAt(0) * 11 +
+        name.charCodeAt(length >> 1) * 5 +
+        name.charCodeAt(length - 1)) &
+      (MARKS - 1);
+    const marked = this.#marked[mark];
+    if (marked !== undefined && marked.name === name) return marked;
+    const known = this.#names.get(name) ?? this.#learn(name);
+    this.#marked[mark] = known;
+    return known;
   }
 
   #learn(name: string): KnownHeader {
@@ -196,7 +211,7 @@ export function parseConnection(value: string): readonly string[] | null {
 const NOTHING: readonly string[] = [];
 
 /** Response fields that stay on the upstream's hop, and `date`, which the listener writes itself. */
-const RESPONSE_HOP_BY_HOP: ReadonlySet<string> = new Set([
+export const RESPONSE_HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',
   'keep-alive',
   'proxy-connection',

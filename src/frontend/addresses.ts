@@ -38,6 +38,8 @@ export class ClientAddresses {
   readonly #texts = new Map<number, string>();
   #counts = new Map<string, number>();
   #connections = 0;
+  /** The address that all connections have had since there was none; null when they differ. */
+  #sole: string | null = null;
   /** Ends since the last reading that were not told apart. */
   #unknownEnds = 0;
   #recounting = false;
@@ -57,6 +59,14 @@ export class ClientAddresses {
     return this.#connections;
   }
 
+  /**
+   * The address of every open connection, behind a load balancer for instance; null when they differ. Spares asking
+   * the system for each request.
+   */
+  get sole(): string | null {
+    return this.#sole;
+  }
+
   toText(address: ArrayBuffer): string {
     const bytes = new Uint8Array(address);
     if (bytes.length !== 4) return toAddressText(bytes);
@@ -72,8 +82,10 @@ export class ClientAddresses {
 
   /** Counts a new connection; false when its address has too many, whoever has left. */
   enter(address: ArrayBuffer): boolean {
-    this.#connections++;
     const text = this.toText(address);
+    if (this.#connections === 0) this.#sole = text;
+    else if (text !== this.#sole) this.#sole = null;
+    this.#connections++;
     const count = (this.#counts.get(text) ?? 0) + 1;
     this.#counts.set(text, count);
     if (count <= this.#limit) return true;

@@ -56,6 +56,7 @@ export function openListener(options: ListenerOptions): OpenListener {
       else if (!options.onConnection(change, response.getRemoteAddress())) response.close();
     } catch (error) {
       options.onDefect(error);
+      if (change > 0) response.close();
     }
   };
   app.filter(onFilter);

@@ -162,7 +162,7 @@ export class FrontendThread {
   }
 
   toClientAddress(response: ClientResponse): string {
-    return this.#addresses.toText(response.getRemoteAddress());
+    return this.#addresses.sole ?? this.#addresses.toText(response.getRemoteAddress());
   }
 
   log(level: LogLevel, message: string, fields: LogFields): void {

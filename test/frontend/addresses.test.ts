@@ -72,3 +72,20 @@ test('connections that have ended do not count, as long as it can be told', () =
     addresses.leave();
   }
 });
+
+test('the sole address is known only while nobody else is or was connected meanwhile', () => {
+  const addresses = new ClientAddresses(10, () => []);
+  const first = new Uint8Array([10, 0, 0, 1]).buffer;
+  const second = new Uint8Array([10, 0, 0, 2]).buffer;
+  addresses.enter(first);
+  addresses.enter(first);
+  assert.equal(addresses.sole, '10.0.0.1');
+  addresses.enter(second);
+  assert.equal(addresses.sole, null);
+  addresses.leave();
+  addresses.enter(first);
+  assert.equal(addresses.sole, null, 'nobody knows who has left');
+  for (let left = 3; left > 0; left--) addresses.leave();
+  addresses.enter(second);
+  assert.equal(addresses.sole, '10.0.0.2');
+});

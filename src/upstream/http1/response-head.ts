@@ -3,7 +3,7 @@
 // Strict: what two parsers could read in two ways is an error, never a guess. The lines that go beyond this hop stay
 // one text, as they came; nothing is made of a single header. One object reads one head after the other.
 
-import { isResponseHopByHop, parseConnection } from '../../core/headers.ts';
+import { parseConnection, RESPONSE_HOP_BY_HOP } from '../../core/headers.ts';
 import { readLatin1 } from '../../core/latin1.ts';
 import { COLON, CR, HTAB, IS_TEXT, IS_TOKEN, LF, SPACE } from './characters.ts';
 
@@ -11,6 +11,8 @@ import { COLON, CR, HTAB, IS_TEXT, IS_TOKEN, LF, SPACE } from './characters.ts';
 const LINES_MAX = 1_000;
 /** 2^53 has sixteen digits. */
 const LENGTH_DIGITS_MAX = 15;
+/** Of `Keep-Alive: timeout`: more is as good as this. */
+const SECONDS_MAX = 999_999_999;
 
 export const HEAD_INCOMPLETE = -1;
 export const HEAD_MALFORMED = -2;
@@ -21,23 +23,47 @@ const NINE = 0x39;
 const OK_FIRST = 0x4f;
 const OK_SECOND = 0x4b;
 
-/** Length of each header name that means something to this hop. */
-const SPECIAL_LENGTHS = new Set(
-  [
-    'connection',
-    'content-length',
-    'date',
-    'keep-alive',
-    'proxy-connection',
-    'te',
-    'trailer',
-    'transfer-encoding',
-    'upgrade',
-  ].map((name) => name.length),
-);
-const IS_SPECIAL_LENGTH = Uint8Array.from({ length: 32 }, (_, length) =>
-  SPECIAL_LENGTHS.has(length) ? 1 : 0,
-);
+interface SpecialName {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The header names that mean something to this hop, by their length. */
+const SPECIAL_NAMES: readonly (readonly SpecialName[] | undefined)[] = toSpecialNames();
+const SPECIAL_LENGTH_MAX = SPECIAL_NAMES.length - 1;
+
+function toSpecialNames(): SpecialName[][] {
+  const names: SpecialName[][] = [];
+  for (const name of [...RESPONSE_HOP_BY_HOP, 'content-length']) {
+    names[name.length] ??= [];
+    names[name.length]!.push({ name, bytes: Buffer.from(name) });
+  }
+  return names;
+}
+
+const CASE_BIT = 0x20;
+
+/** Whether the bytes are those letters, digits and hyphens, in whatever case. `text` is lower case. */
+function isText(bytes: Buffer, start: number, end: number, text: Uint8Array): boolean {
+  if (end - start !== text.length) return false;
+  for (let at = 0; at < text.length; at++) {
+    if ((bytes[start + at]! | CASE_BIT) !== text[at]) return false;
+  }
+  return true;
+}
+
+/** The special name that stands there, or null. */
+function findSpecialName(bytes: Buffer, start: number, end: number): string | null {
+  const length = end - start;
+  const names = length > SPECIAL_LENGTH_MAX ? undefined : SPECIAL_NAMES[length];
+  if (names === undefined) return null;
+  for (const special of names) if (isText(bytes, start, end, special.bytes)) return special.name;
+  return null;
+}
+
+const KEEP_ALIVE = Buffer.from('keep-alive');
+const CLOSE = Buffer.from('close');
+const TIMEOUT = Buffer.from('timeout=');
 
 export class ResponseHead {
   status = 0;
@@ -123,8 +149,7 @@ export class ResponseHead {
       while (at < end && IS_TOKEN[bytes[at]!] === 1) at++;
       if (at >= end) return HEAD_INCOMPLETE;
       if (bytes[at] !== COLON || at === line) return this.#fail('bad header name');
-      const nameLength = at - line;
-      at++;
+      const nameEnd = at++;
       const value = at;
       while (at < end && IS_TEXT[bytes[at]!] === 1) at++;
       if (at >= end) return HEAD_INCOMPLETE;
@@ -132,9 +157,8 @@ export class ResponseHead {
       if (at + 1 >= end) return HEAD_INCOMPLETE;
       if (bytes[at + 1] !== LF) return this.#fail('bare CR');
       at += 2;
-      if (nameLength >= 32 || IS_SPECIAL_LENGTH[nameLength] === 0) continue;
-      const name = readLatin1(bytes, line, line + nameLength).toLowerCase();
-      if (name !== 'content-length' && !isResponseHopByHop(name)) continue;
+      const name = findSpecialName(bytes, line, nameEnd);
+      if (name === null) continue;
       if (kept < line) this.#keep(bytes, kept, line);
       kept = at;
       if (!this.#readSpecial(name, bytes, value, at - 2)) return HEAD_MALFORMED;
@@ -167,9 +191,9 @@ export class ResponseHead {
         this.error = 'unknown transfer-encoding';
         return false;
       case 'connection':
-        return this.#readConnection(toValue(bytes, start, end));
+        return this.#readConnection(bytes, skipSpace(bytes, start, end), end);
       case 'keep-alive':
-        this.#readKeepAlive(toValue(bytes, start, end));
+        this.#readKeepAlive(bytes, skipSpace(bytes, start, end), end);
         return true;
       default:
         return true;
@@ -178,32 +202,29 @@ export class ResponseHead {
 
   #readLength(bytes: Buffer, start: number, end: number): boolean {
     this.#lengths++;
-    let at = start;
-    while (at < end && (bytes[at] === SPACE || bytes[at] === HTAB)) at++;
+    let at = skipSpace(bytes, start, end);
     const first = at;
     let length = 0;
     while (at < end && bytes[at]! >= ZERO && bytes[at]! <= NINE) length = length * 10 + bytes[at++]! - ZERO;
     const digits = at - first;
-    while (at < end && (bytes[at] === SPACE || bytes[at] === HTAB)) at++;
+    at = skipSpace(bytes, at, end);
     this.contentLength = length;
     if (at === end && digits > 0 && digits <= LENGTH_DIGITS_MAX) return true;
     this.error = 'bad content-length';
     return false;
   }
 
-  /** Of several the shortest holds. */
-  #readKeepAlive(value: string): void {
-    const seconds = Number(/(?:^|[,;\s])timeout=(\d{1,9})/i.exec(value)?.[1] ?? -1);
-    if (seconds === -1 || (this.keepAliveSeconds !== -1 && this.keepAliveSeconds < seconds)) return;
-    this.keepAliveSeconds = seconds;
-  }
-
-  #readConnection(value: string): boolean {
-    const options = value.toLowerCase();
-    if (options === 'keep-alive') {
+  #readConnection(bytes: Buffer, start: number, end: number): boolean {
+    if (isText(bytes, start, end, KEEP_ALIVE)) {
       this.#hasKeepAlive = true;
       return true;
     }
+    if (isText(bytes, start, end, CLOSE)) {
+      this.#hasClose = true;
+      return true;
+    }
+    const value = toValue(bytes, start, end);
+    const options = value.toLowerCase();
     for (const option of options.split(',')) {
       const name = option.trim();
       if (name === 'close') this.#hasClose = true;
@@ -217,6 +238,15 @@ export class ResponseHead {
     }
     if (nominated.length > 0) this.#nominated = this.#nominated.concat(nominated);
     return true;
+  }
+
+  /** `timeout`, which usually comes first and is all that is of use. Of several headers the shortest holds. */
+  #readKeepAlive(bytes: Buffer, start: number, end: number): void {
+    const seconds = isText(bytes, start, Math.min(end, start + TIMEOUT.length), TIMEOUT)
+      ? parseSeconds(bytes, start + TIMEOUT.length, end)
+      : Number(/(?:^|[,;\s])timeout=(\d{1,9})/i.exec(toValue(bytes, start, end))?.[1] ?? -1);
+    if (seconds === -1 || (this.keepAliveSeconds !== -1 && this.keepAliveSeconds < seconds)) return;
+    this.keepAliveSeconds = seconds;
   }
 
   /** Rules over the whole head (RFC 9112 sections 6.1, 6.3 and 9.3). */
@@ -237,6 +267,24 @@ export class ResponseHead {
     if (this.#nominated.length > 0) this.lines = removeLines(this.lines, this.#nominated);
     return end;
   }
+}
+
+/** The digits that stand there; -1 without. */
+function parseSeconds(bytes: Buffer, start: number, end: number): number {
+  let seconds = -1;
+  for (let at = start; at < end; at++) {
+    const digit = bytes[at]! - ZERO;
+    if (digit < 0 || digit > 9) break;
+    seconds = Math.min(Math.max(0, seconds) * 10 + digit, SECONDS_MAX);
+  }
+  return seconds;
+}
+
+/** Where the white space ends. */
+function skipSpace(bytes: Buffer, start: number, end: number): number {
+  let at = start;
+  while (at < end && (bytes[at] === SPACE || bytes[at] === HTAB)) at++;
+  return at;
 }
 
 /** Without the white space around it. */
