@@ -37,10 +37,10 @@ const OWNERS: readonly { readonly owner: string; readonly object: RegExp; readon
     symbol: /Scaveng|Mark|Sweep|Heap|Evacuat|GCTracer|Space::/,
   },
   { owner: 'mirroring', object: /./, symbol: /src\/mirror\// },
-  { owner: 'our code', object: /./, symbol: /src\/(?:frontend|core|upstream)\// },
-  { owner: 'upstream client (undici, its parser, node:net)', object: /./, symbol: /undici|node:|wasm|Wasm/ },
+  { owner: 'our code, without the upstream client', object: /./, symbol: /src\/(?:frontend|core)\// },
+  { owner: 'upstream client, node:net', object: /./, symbol: /src\/upstream\/|undici|node:|wasm|Wasm/ },
   {
-    owner: 'upstream client (undici, its parser, node:net)',
+    owner: 'upstream client, node:net',
     object: /./,
     symbol: /node::(?:Stream|Libuv|TCP|Write)|^uv_/,
   },

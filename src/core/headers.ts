@@ -184,13 +184,7 @@ const NEVER_NOMINATED: ReadonlySet<string> = new Set([
   MIRROR_MARK,
 ]);
 
-const CONNECTION_ONLY: ReadonlySet<string> = new Set([
-  'keep-alive',
-  'close',
-  'upgrade',
-  'te',
-  'http2-settings',
-]);
+const CONNECTION_ONLY: ReadonlySet<string> = new Set(['keep-alive', 'close', 'upgrade', 'te']);
 
 /**
  * The header names that a `Connection` value nominates, beyond the standard ones; null when the value is not a
@@ -200,7 +194,8 @@ export function parseConnection(value: string): readonly string[] | null {
   if (value === 'keep-alive' || value === 'close' || value === 'Keep-Alive') return NOTHING;
   const nominated: string[] = [];
   for (const part of value.split(',')) {
-    const name = part.trim().toLowerCase();
+    // Not trim(): a no-break space is none of HTTP's white space.
+    const name = part.replace(/^[\t ]+|[\t ]+$/g, '').toLowerCase();
     if (name === '') continue;
     if (!TOKEN.test(name) || NEVER_NOMINATED.has(name)) return null;
     if (!CONNECTION_ONLY.has(name)) nominated.push(name);

@@ -230,8 +230,7 @@ export class ResponseHead {
       if (name === 'close') this.#hasClose = true;
       else if (name === 'keep-alive') this.#hasKeepAlive = true;
     }
-    // A no-break space is none of HTTP's white space, but one of JavaScript's.
-    const nominated = value.includes('\xa0') ? null : parseConnection(value);
+    const nominated = parseConnection(value);
     if (nominated === null) {
       this.error = 'bad connection header';
       return false;
