@@ -38,6 +38,8 @@ export function allocateRing(): SharedArrayBuffer {
 /** The front end's end. */
 export class RingWriter extends RingEnd {
   #written = Atomics.load(this.words, WRITTEN);
+  /** How far the reader had come at the last look: looked at again only when there seems to be no room. */
+  #read = Atomics.load(this.words, READ);
 
   get isEmpty(): boolean {
     return Atomics.load(this.words, READ) === this.#written;
@@ -47,8 +49,10 @@ export class RingWriter extends RingEnd {
   put(records: Buffer, length: number): boolean {
     const begin = this.#written & MASK;
     const gap = begin + length > RING_BYTES ? RING_BYTES - begin : 0;
-    const used = (this.#written - Atomics.load(this.words, READ)) | 0;
-    if (used + gap + length > RING_BYTES) return false;
+    if (((this.#written - this.#read) | 0) + gap + length > RING_BYTES) {
+      this.#read = Atomics.load(this.words, READ);
+      if (((this.#written - this.#read) | 0) + gap + length > RING_BYTES) return false;
+    }
     if (gap > 0) writeGap(this.data, begin, gap);
     records.copy(this.data.memory, gap > 0 ? 0 : begin, 0, length);
     this.#written = (this.#written + gap + length) | 0;
@@ -64,6 +68,7 @@ export class RingWriter extends RingEnd {
   /** The reader's thread is gone, and the next one has not looked yet. */
   reset(): void {
     this.#written = 0;
+    this.#read = 0;
     this.words.fill(0);
   }
 }
