@@ -18,6 +18,8 @@ export interface OriginOptions {
   /** TLS with this key and certificate (PEM). */
   readonly tls?: { readonly key: string; readonly certificate: string };
   readonly host?: string;
+  /** One of its own by default. */
+  readonly port?: number;
   readonly behaviour?: Behaviour;
   /** Bytes kept of each body; default 1 MiB. */
   readonly bodyBytesMax?: number;
@@ -53,6 +55,7 @@ export class Origin implements OriginBooks {
   constructor(options: OriginOptions) {
     this.options = options;
     this.behaviour = options.behaviour ?? {};
+    this.port = options.port ?? 0;
   }
 
   /** `http://127.0.0.1:port`, or `https://localhost:port`. */

@@ -18,14 +18,17 @@ export class OriginAddresses {
   readonly #resolver: Resolver | null;
   #known: readonly LookupAddress[] = [];
   #lookedUpMs = 0;
-  #lifeMs = LIFE_MS;
+  readonly #unknownLifeMs: number;
+  #lifeMs: number;
   /** Where the next connection begins to try. */
   #turn = 0;
   #waiting: ((error: NodeJS.ErrnoException | null) => void)[] = [];
 
-  /** Host name or address, IPv6 without brackets. */
-  constructor(host: string) {
+  /** Host name or address, IPv6 without brackets. `lifeMs`: where DNS gives no time to live. */
+  constructor(host: string, lifeMs: number = LIFE_MS) {
     this.#host = host;
+    this.#unknownLifeMs = lifeMs;
+    this.#lifeMs = lifeMs;
     this.#resolver = isIP(host) === 0 ? new Resolver(TTL_QUERY) : null;
   }
 
@@ -84,8 +87,8 @@ export class OriginAddresses {
     const onRecords = (error: Error | null, records: readonly { ttl: number }[] | undefined): void => {
       if (error === null) for (const { ttl } of records ?? []) shortest = Math.min(shortest, ttl * 1000);
       if (--asked > 0) return;
-      const lifeMs = shortest === Number.POSITIVE_INFINITY ? LIFE_MS : shortest;
-      this.#lifeMs = Math.min(LIFE_MS_MAX, Math.max(LIFE_MS_MIN, lifeMs));
+      const isKnown = shortest < Number.POSITIVE_INFINITY;
+      this.#lifeMs = isKnown ? Math.min(LIFE_MS_MAX, Math.max(LIFE_MS_MIN, shortest)) : this.#unknownLifeMs;
     };
     this.#resolver?.resolve4(this.#host, { ttl: true }, onRecords);
     this.#resolver?.resolve6(this.#host, { ttl: true }, onRecords);

@@ -27,10 +27,10 @@ interface ThreadParts {
   readonly memory: Buffer;
 }
 
-/** Makes the clients of one thread. */
-export function createHttp1Clients(): CreateUpstreamClient {
+/** Makes the clients of one thread. `addressLifeMs`: as in addresses.ts, for tests. */
+export function createHttp1Clients(addressLifeMs?: number): CreateUpstreamClient {
   const parts: ThreadParts = { wheel: new TimerWheel(), memory: Buffer.allocUnsafeSlow(READ_BYTES_MAX) };
-  return (settings) => new Http1Client(settings, parts);
+  return (settings) => new Http1Client(settings, parts, addressLifeMs);
 }
 
 /** Calls back when it is due. */
@@ -71,7 +71,7 @@ class Http1Client implements UpstreamClient, AttemptOwner, ConnectionOwner {
   #isDestroyed = false;
   #onIdle: (() => void) | null = null;
 
-  constructor(settings: UpstreamSettings, { wheel, memory }: ThreadParts) {
+  constructor(settings: UpstreamSettings, { wheel, memory }: ThreadParts, addressLifeMs?: number) {
     const origin = new URL(settings.origin);
     const { connectMs, sendMs, readMs } = settings.timeouts;
     this.#settings = settings;
@@ -82,7 +82,7 @@ class Http1Client implements UpstreamClient, AttemptOwner, ConnectionOwner {
     this.sendTicks = wheel.toTicks(sendMs);
     this.readTicks = wheel.toTicks(readMs);
     this.#queueTicks = wheel.toTicks(settings.queueTimeoutMs);
-    this.#addresses = new OriginAddresses(toHostName(origin));
+    this.#addresses = new OriginAddresses(toHostName(origin), addressLifeMs);
     this.#connector = createConnector({ origin, tls: null, connectMs, lookup: this.#addresses.lookup });
   }
 

@@ -4,7 +4,7 @@
 // ticks more. Time in which the loop was held up counts for at most a quarter of a second, so that what came
 // meanwhile is read before its deadline is looked at. The process is not kept alive by it.
 
-const TICK_MS = 20;
+export const TICK_MS = 20;
 const SLOTS = 512;
 const TICKS_AT_ONCE_MAX = 12;
 
@@ -27,9 +27,16 @@ export class TimerWheel {
   /** Ticks that have passed; never 0. Stands still while no timer is armed. */
   now = 1;
   readonly #slots = Array.from({ length: SLOTS }, () => new Slot());
+  readonly #due: WheelTimer[] = [];
   #armed = 0;
   #interval: NodeJS.Timeout | null = null;
   #lastMs = 0;
+  readonly #clock: () => number;
+
+  /** `clock`: milliseconds from anywhere, never backwards. */
+  constructor(clock: () => number = () => performance.now()) {
+    this.#clock = clock;
+  }
 
   /** Ticks after which at least so many milliseconds have passed. */
   toTicks(ms: number): number {
@@ -69,14 +76,14 @@ export class TimerWheel {
   }
 
   #start(): void {
-    this.#lastMs = performance.now();
+    this.#lastMs = this.#clock();
     this.#interval = setInterval(advance, TICK_MS, this);
     this.#interval.unref();
   }
 
   /** Called by the interval alone. */
   advance(): void {
-    const nowMs = performance.now();
+    const nowMs = this.#clock();
     const ticks = Math.floor((nowMs - this.#lastMs) / TICK_MS);
     // What is left of a tick counts the next time; what is too much never does.
     this.#lastMs = ticks > TICKS_AT_ONCE_MAX ? nowMs : this.#lastMs + ticks * TICK_MS;
@@ -89,23 +96,16 @@ export class TimerWheel {
   #tick(): void {
     this.now++;
     const slot = this.#slots[this.now % SLOTS]!;
-    let due: WheelTimer | null = null;
-    for (let timer = slot.next; timer !== null; ) {
-      const next = timer.next;
-      if (timer.dueTick <= this.now) {
-        this.disarm(timer);
-        // Its turn comes when the slot has been walked: it may arm and disarm others.
-        timer.next = due;
-        due = timer;
-      }
-      timer = next;
+    for (let timer = slot.next; timer !== null; timer = timer.next) {
+      if (timer.dueTick <= this.now) this.#due.push(timer);
     }
-    while (due !== null) {
-      const timer = due;
-      due = timer.next;
-      timer.next = null;
+    // Only now: each may move and disarm others, those that are due with it too.
+    for (const timer of this.#due) {
+      if (timer.dueTick === 0 || timer.dueTick > this.now) continue;
+      this.disarm(timer);
       timer.onDue();
     }
+    this.#due.length = 0;
   }
 }
 
