@@ -187,6 +187,7 @@ export class RequestHead {
         this.#nominate(value);
         return;
       case RequestHeader.forwardedFor:
+        if (value === '') return;
         this.#forwardedFor = this.#forwardedFor === '' ? value : `${this.#forwardedFor}, ${value}`;
         return;
       case RequestHeader.forwardedProto:

@@ -50,7 +50,7 @@ export interface UpstreamRequest {
 export interface UpstreamHandler {
   /**
    * A connection was given and the request is being written: from here on it may be processed. The only call that
-   * may come within dispatch() itself.
+   * may come within dispatch() itself; comes again when the request is sent once more.
    */
   onStart(): void;
   /** Streaming only: room for more. Called once when the first chunk is wanted, then after each full write(). */

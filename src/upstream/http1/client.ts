@@ -228,7 +228,7 @@ class Http1Client implements UpstreamClient, AttemptOwner, ConnectionOwner {
     this.#addresses.refresh(() => {
       if (this.#isDestroyed || this.#connections.size === 0) return;
       for (const connection of this.#connections) {
-        if (this.#addresses.has(connection.remoteAddress)) continue;
+        if (!connection.isOpen || this.#addresses.has(connection.remoteAddress)) continue;
         if (connection.isFree) connection.close();
         else connection.isRetired = true;
       }

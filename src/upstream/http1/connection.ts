@@ -47,14 +47,17 @@ export class Connection extends WheelTimer {
   isRetired = false;
   readonly #owner: ConnectionOwner;
   readonly #parser = new ResponseParser();
-  readonly #body = new RequestBody(() => this.#onTaken());
+  readonly #onTakenBound = (): void => this.#onTaken();
+  readonly #body = new RequestBody(this.#onTakenBound);
   #socket: Socket | null = null;
   #attempt: Attempt | null = null;
   #isGone = false;
-  /** Responses that were read whole. */
-  #served = 0;
+  /** Whether it has waited for a request: then it may have been closed meanwhile. */
+  #wasKept = false;
   /** When bytes went either way last, or the waiting for them began. */
   #movedTick = 0;
+  /** Whether the socket had not taken all of the request at the last look. */
+  #wasSending = false;
   /** How long it is kept without a request. */
   #keptTicks = 0;
   /** Whether the head of the response has come. */
@@ -71,6 +74,11 @@ export class Connection extends WheelTimer {
     this.#owner = owner;
     this.#attempt = attempt;
     attempt.connection = this;
+  }
+
+  /** Whether it stands; until then it has no address. */
+  get isOpen(): boolean {
+    return this.#socket !== null;
   }
 
   get remoteAddress(): string | undefined {
@@ -111,6 +119,7 @@ export class Connection extends WheelTimer {
     }
     if (this.#attempt !== attempt) return;
     this.#send(attempt.request);
+    this.#wasSending = this.#socket!.writableLength > 0;
   }
 
   #send(request: UpstreamRequest): void {
@@ -121,7 +130,7 @@ export class Connection extends WheelTimer {
         declaredBytes === -1
           ? addHeadLine(request.headText, 'transfer-encoding', 'chunked')
           : request.headText;
-      socket.write(head, 'latin1');
+      socket.write(head, 'latin1', this.#onTakenBound);
       this.#body.openStream(socket, declaredBytes);
       this.#isDrainOwed = true;
       process.nextTick(tellRoom, this);
@@ -145,7 +154,7 @@ export class Connection extends WheelTimer {
   #sendWhole(head: string, body: Uint8Array): void {
     const socket = this.#socket!;
     if (body.length > PIECE_BYTES_MAX) {
-      socket.write(head, 'latin1');
+      socket.write(head, 'latin1', this.#onTakenBound);
       this.#body.openWhole(socket, body);
       return;
     }
@@ -247,6 +256,8 @@ export class Connection extends WheelTimer {
     } else if (parser.hasHead && !parser.isEnded) this.#tellHeadAlone(attempt);
     if (this.#attempt !== attempt) return !this.#isGone;
     if (parser.isEnded) {
+      // The read took all that it could: what is left in the socket would be taken for the next answer.
+      if (count === bytes.length) this.isRetired = true;
       if (!attempt.isPaused) {
         this.#finish(attempt);
         return !this.#isGone;
@@ -288,7 +299,6 @@ export class Connection extends WheelTimer {
     this.#attempt = null;
     this.#isEndHeld = false;
     this.#isAnswered = false;
-    this.#served++;
     const seconds = this.#keepSeconds();
     if (seconds > 0) this.#keep(seconds);
     else this.close();
@@ -297,6 +307,7 @@ export class Connection extends WheelTimer {
 
   #keep(seconds: number): void {
     const { wheel } = this.#owner;
+    this.#wasKept = true;
     this.#move();
     this.#keptTicks = wheel.toTicks(seconds * 1000);
     wheel.armBy(this, this.#keptTicks);
@@ -337,13 +348,14 @@ export class Connection extends WheelTimer {
 
   /** Whether a kept connection was closed before the request came to it, and the request may be sent again. */
   #isRepeatable({ request, isRepeated }: Attempt): boolean {
-    if (this.#served === 0 || !this.#parser.isUntouched || isRepeated) return false;
-    return IDEMPOTENT.has(request.method) && !this.#body.hasStreamed;
+    if (!this.#wasKept || !this.#parser.isUntouched || isRepeated) return false;
+    return IDEMPOTENT.has(request.method) && !request.streaming;
   }
 
   #onTaken(): void {
-    if (this.#attempt === null || this.#body.isEnded) return;
+    if (this.#attempt === null) return;
     this.#move();
+    if (this.#body.isEnded) return;
     this.#body.pump();
     this.tellRoom();
   }
@@ -383,12 +395,17 @@ export class Connection extends WheelTimer {
       else wheel.arm(this, this.#keptTicks - stillTicks);
       return;
     }
+    const lookTicks = Math.min(sendTicks, readTicks);
     const limitTicks = this.#limitTicks(attempt, sendTicks, readTicks);
-    if (limitTicks === 0) {
+    const isSending = this.#socket!.writableLength > 0;
+    // Between two looks the socket has taken the last of the request: only now the upstream has to answer.
+    const hasSent = this.#wasSending && !isSending;
+    this.#wasSending = isSending;
+    if (limitTicks === 0 || hasSent) {
       this.#move();
-      wheel.arm(this, Math.min(sendTicks, readTicks));
-    } else if (stillTicks < limitTicks) wheel.arm(this, limitTicks - stillTicks);
-    else if (this.#socket!.writableLength > 0) {
+      wheel.arm(this, lookTicks);
+    } else if (stillTicks < limitTicks) wheel.arm(this, Math.min(limitTicks - stillTicks, lookTicks));
+    else if (isSending) {
       attempt.fail('send_timeout', `upstream took nothing of the request for ${this.#owner.sendMs} ms`);
     } else attempt.fail('read_timeout', `no response within ${this.#owner.readMs} ms`);
   }

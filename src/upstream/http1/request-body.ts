@@ -11,8 +11,6 @@ export const PIECE_BYTES_MAX = 64 * 1024;
 export class RequestBody {
   /** Whether all of it is with the socket. */
   isEnded = true;
-  /** Whether a byte of a streamed body was taken from the caller. */
-  hasStreamed = false;
   #socket: Socket | null = null;
   #isChunked = false;
   /** Of a streamed body, by content-length; -1 in chunks. */
@@ -31,7 +29,6 @@ export class RequestBody {
   /** There is no body, or it went with the head. */
   openNone(): void {
     this.isEnded = true;
-    this.hasStreamed = false;
     this.#isClosed = true;
     this.#waiting = null;
   }
@@ -50,7 +47,6 @@ export class RequestBody {
 
   #open(socket: Socket, isChunked: boolean, left: number): void {
     this.isEnded = false;
-    this.hasStreamed = false;
     this.#socket = socket;
     this.#isChunked = isChunked;
     this.#left = left;
@@ -71,7 +67,6 @@ export class RequestBody {
       if (chunk.length > this.#left) return false;
       this.#left -= chunk.length;
     }
-    this.hasStreamed = true;
     this.#waiting =
       this.#waiting === null ? chunk : Buffer.concat([this.#waiting.subarray(this.#waitingAt), chunk]);
     this.#waitingAt = 0;
