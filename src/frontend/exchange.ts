@@ -21,13 +21,8 @@ import type { RouteTarget } from './table.ts';
 import type { FrontendThread } from './thread.ts';
 import { Upload, type UploadOwner } from './upload.ts';
 
-/** After these the rest of the connection cannot be trusted, or is not worth reading. */
-const CLOSING: ReadonlySet<string> = new Set([
-  'bad_request',
-  'headers_too_large',
-  'target_too_long',
-  'body_too_large',
-]);
+/** After these the rest of the connection cannot be trusted. */
+const SUSPECT: ReadonlySet<string> = new Set(['bad_request', 'headers_too_large', 'target_too_long']);
 
 export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, ObservedExchange {
   readonly head: RequestHead;
@@ -159,7 +154,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
   // The client's side
 
   get isTaking(): boolean {
-    return this.#live && !this.#clientGone && !this.#reply.isDone;
+    return this.#live && !this.#clientGone && !this.#reply.isDone && this.#refusal === null;
   }
 
   onUploadReady(): void {
@@ -177,10 +172,8 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
   onUploadRefused(reason: 'body_too_large' | 'overload'): void {
     this.#observe()?.onRefused();
     this.#countFailure(reason);
-    this.#reply.closeAfter();
-    this.#reply.fail(reason);
-    if (this.#attempt !== null) this.#attempt.abort();
-    else this.#settle();
+    this.#putOffRefusal(reason);
+    this.#attempt?.abort();
   }
 
   onUploadSettled(): void {
@@ -281,7 +274,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
   #answer(status: number, statusText: string, contentLength: number, lines: string): void {
     if (this.#reply.isDone) return;
     // What is left of the request may never be read.
-    if (!this.#upload.isEnded) this.#reply.closeAfter();
+    if (!this.#upload.isEnded) this.#reply.closeAfter(true);
     this.#reply.setHead(status, statusText, contentLength, lines);
     this.#status = status;
     this.#observer?.onAnswerHead(status);
@@ -300,7 +293,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
   }
 
   #onFailed(failure: UpstreamFailure): void {
-    if (this.#clientGone || this.#reply.isDone) this.#settle();
+    if (this.#clientGone || this.#reply.isDone || this.#refusal !== null) this.#settle();
     else if (this.#takesRetry(failure)) {
       const target = this.#target!;
       this.#triesLeft--;
@@ -332,7 +325,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
       request_id: this.head.requestId.slice(0, 256),
     });
     this.#countFailure(reason);
-    if (!this.#upload.isEnded) this.#reply.closeAfter();
+    if (!this.#upload.isEnded) this.#reply.closeAfter(true);
     this.#reply.fail(reason);
     if (this.#attempt === null) this.#settle();
   }
@@ -340,21 +333,28 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
   /** A request that is not taken. What makes the connection suspect is answered in a later turn of the loop. */
   #refuse(reason: FailureReason): void {
     this.#thread.addRefused(reason);
-    const closes = CLOSING.has(reason) || this.head.contentLength !== 0;
-    if (closes) {
-      this.#reply.closeAfter();
-      this.#refusal = reason;
-      setImmediate(answerRefusal, this);
+    if (SUSPECT.has(reason) || this.head.contentLength !== 0) {
+      this.#putOffRefusal(reason);
       return;
     }
     this.#reply.fail(reason);
     this.#settle();
   }
 
+  /** Not within the listener's parser, which would go on reading, and take back the deadline that an answer sets. */
+  #putOffRefusal(reason: FailureReason): void {
+    this.#refusal = reason;
+    setImmediate(answerRefusal, this);
+  }
+
   /** Called by answerRefusal() alone. */
   refuseNow(): void {
-    if (!this.#clientGone) this.#reply.fail(this.#refusal!);
+    const reason = this.#refusal!;
     this.#refusal = null;
+    // Of a request that was taken it is known whether its body has come; of another one nothing was read.
+    const lingers = this.#target === null ? !SUSPECT.has(reason) : !this.#upload.isEnded;
+    this.#reply.closeAfter(lingers);
+    if (!this.#clientGone) this.#reply.fail(reason);
     this.#settle();
   }
 

@@ -51,6 +51,8 @@ export class Reply {
   #isHead = false;
   #failure: FailureReason = 'internal';
   #closes = false;
+  /** Whether the client may still be sending what nobody will read. */
+  #lingers = false;
   #status = 0;
   #statusText = '';
   #lines = '';
@@ -106,6 +108,7 @@ export class Reply {
     this.#state = ReplyState.open;
     this.#isHead = method === 'HEAD';
     this.#closes = closes;
+    this.#lingers = false;
     this.#total = -1;
     this.#bodiless = false;
     this.#written = 0;
@@ -115,9 +118,14 @@ export class Reply {
     this.#watching = false;
   }
 
-  /** As `closes` of open(), found out later. */
-  closeAfter(): void {
+  /**
+   * As `closes` of open(), found out later. `lingers`: the client may still be sending. Then the connection is not
+   * closed at once, which would reset it and could cost the client its answer (RFC 9112 section 9.6), but left unread
+   * until the listener's idle timeout.
+   */
+  closeAfter(lingers: boolean): void {
     this.#closes = true;
+    this.#lingers = lingers;
   }
 
   /** Whether the client may have got a part of the response: it can no longer be replaced by another. */
@@ -249,11 +257,13 @@ export class Reply {
     const response = this.#response!;
     const { status, text } = FAILURES[this.#failure];
     const closes = this.#closes;
+    const lingers = closes && this.#lingers;
     this.#finish();
     response.writeStatus(`${status} ${text}`);
     response.writeHeader('content-type', 'text/plain; charset=utf-8');
     if (!this.#isHead) {
-      response.end(`${text}\n`, closes);
+      if (lingers) this.#linger(response);
+      response.end(`${text}\n`, closes && !lingers);
       return;
     }
     response.writeHeader('Content-Length', String(text.length + 1));
@@ -274,9 +284,16 @@ export class Reply {
     const response = this.#response!;
     const chunk = this.#chunk;
     const closes = this.#closes;
+    const lingers = closes && this.#lingers;
     this.#writeHead(false);
+    if (lingers) this.#linger(response);
     this.#finish();
-    response.end(chunk, closes);
+    response.end(chunk, closes && !lingers);
+  }
+
+  #linger(response: ClientResponse): void {
+    response.writeHeader('Connection', 'close');
+    response.pause();
   }
 
   #writeChunk(): void {

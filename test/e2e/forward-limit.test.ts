@@ -1,6 +1,7 @@
 // The edge's limits, each at its value and one beyond it.
 
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, beforeEach, describe, it } from 'node:test';
 import { openGateway } from '../kit/gateway.ts';
 import { openOrigin } from '../kit/origin.ts';
@@ -80,6 +81,30 @@ routes:
     assert.equal(primary.requests[0]?.bodyBytes, BODY_BYTES);
     primary.requests.length = 0;
     await assertRefused(chunked(BODY_BYTES + 1), 413);
+  });
+
+  it('a client that goes on sending a body that is too large gets its 413', async () => {
+    for (const framing of ['Content-Length: 50000000', 'Transfer-Encoding: chunked']) {
+      const socket = connect(gateway.port, '127.0.0.1');
+      const answer = new Promise<string>((resolve, reject) => {
+        let text = '';
+        socket.on('data', (bytes) => {
+          text += bytes.toString('latin1');
+          if (text.endsWith('Too Large\n')) resolve(text);
+        });
+        socket.on('error', reject);
+        socket.on('close', () => reject(new Error(`closed after ${text.length} bytes`)));
+      });
+      socket.write(`POST / HTTP/1.1\r\nHost: test.example\r\n${framing}\r\n\r\n`);
+      // More than the kernels take, so that the client is still sending when it is answered.
+      for (let piece = 0; piece < 200; piece++) {
+        if (framing.startsWith('T')) socket.write('10000\r\n');
+        socket.write(Buffer.alloc(0x10000, 'x'));
+        if (framing.startsWith('T')) socket.write('\r\n');
+      }
+      assert.match(await answer, /^HTTP\/1\.1 413 .*\r\n(?:.*\r\n)*connection: close\r\n/i);
+      socket.destroy();
+    }
   });
 
   it('as many header lines as allowed pass, one more is 431', async () => {
