@@ -125,6 +125,12 @@ export class Attempt implements UpstreamAttempt {
   }
 }
 
+/** For logs: the error's code and message. */
+export function toCause(error: (Error & { code?: string }) | null): string {
+  if (error === null) return 'no connection';
+  return error.code === undefined ? error.message : `${error.code}: ${error.message}`;
+}
+
 /** Throws a defect where nothing of ours is on the stack. */
 function surface(error: unknown): void {
   process.nextTick(rethrow, error);

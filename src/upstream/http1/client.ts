@@ -14,7 +14,7 @@ import type {
 } from '../client.ts';
 import { type Connector, ConnectTimeout, createConnector, toHostName } from '../connector.ts';
 import { OriginAddresses } from './addresses.ts';
-import { Attempt, type AttemptOwner } from './attempt.ts';
+import { Attempt, type AttemptOwner, toCause } from './attempt.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
 import { TimerWheel, WheelTimer } from './timer-wheel.ts';
 
@@ -257,9 +257,4 @@ class Http1Client implements UpstreamClient, AttemptOwner, ConnectionOwner {
 
 function reportPostponed(client: Http1Client): void {
   client.reportPostponed();
-}
-
-function toCause(error: (Error & { code?: string }) | null): string {
-  if (error === null) return 'no connection';
-  return error.code === undefined ? error.message : `${error.code}: ${error.message}`;
 }

@@ -8,7 +8,7 @@ import type { Socket } from 'node:net';
 import { writeLatin1 } from '../../core/latin1.ts';
 import { addHeadLine } from '../../core/request-head.ts';
 import type { UpstreamReason, UpstreamRequest } from '../client.ts';
-import type { Attempt } from './attempt.ts';
+import { type Attempt, toCause } from './attempt.ts';
 import { PIECE_BYTES_MAX, RequestBody } from './request-body.ts';
 import { ResponseParser } from './response-parser.ts';
 import { type TimerWheel, WheelTimer } from './timer-wheel.ts';
@@ -415,10 +415,6 @@ export class Connection extends WheelTimer {
     if (this.#socket!.writableLength > 0) return sendTicks;
     return !this.#body.isEnded || attempt.isPaused ? 0 : readTicks;
   }
-}
-
-function toCause(error: Error & { code?: string }): string {
-  return error.code === undefined ? error.message : `${error.code}: ${error.message}`;
 }
 
 /** Not within dispatch(): the caller does not know its attempt yet. */
