@@ -132,7 +132,7 @@ export class HeaderNames {
     const marked = this.#marked[mark];
     if (marked !== undefined && marked.name === name) return marked;
     const known = this.#names.get(name) ?? this.#learn(name);
-    this.#marked[mark] = known;
+    if (length <= NAME_LENGTH_MAX) this.#marked[mark] = known;
     return known;
   }
 

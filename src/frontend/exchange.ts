@@ -136,13 +136,15 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
       this.#refuse(failure);
       return;
     }
-    this.#target = thread.table.find(this.head);
-    if (this.#target === null) this.#refuse('not_found');
+    const target = thread.table.find(this.head);
+    if (target === null) this.#refuse('not_found');
     else if (!thread.hasRoom()) this.#refuse('overload');
-    else this.#accept(this.#target, response, secure);
+    else this.#accept(target, response, secure);
   }
 
   #accept(target: RouteTarget, response: ClientResponse, secure: boolean): void {
+    // Set and entered together: whoever has one leaves it.
+    this.#target = target;
     target.enter();
     this.head.addForwarded(this.#thread.toClientAddress(response), secure);
     this.#startedMs = this.#thread.clock();

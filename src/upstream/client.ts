@@ -72,8 +72,9 @@ export interface UpstreamHandler {
 /** Handle of one attempt. All calls are harmless after its end. */
 export interface UpstreamAttempt {
   /**
-   * Streams a body chunk, not before the first onDrain(); false means wait for the next one. The chunk is owned by the client from here on. More bytes
-   * than a declared content-length, or an end() after fewer, end the attempt as `malformed`.
+   * Streams a body chunk, not before the first onDrain(); false means wait for the next one. The chunk is owned by
+   * the client from here on. More bytes than a declared content-length, or an end() after fewer, end the attempt as
+   * `malformed`.
    */
   write(chunk: Uint8Array): boolean;
   /** Ends a streamed body. */
