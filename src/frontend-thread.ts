@@ -19,7 +19,7 @@ function start(data: FrontendData): void {
   const log = openLogSink(data.logChannel);
   const mirroring = new Mirroring({
     ...data,
-    workerFile: workerFile(import.meta.url, './mirror/worker'),
+    workerFile: workerFile(import.meta.url, './mirror/worker.ts'),
     clock,
     isOverloaded: () => frontend.isOverloaded,
     onDefect: (error) => frontend.onMirrorDefect(error),

@@ -72,7 +72,7 @@ async function startGateway(file: string, onStarted: (supervisor: Supervisor) =>
     const supervisor: Supervisor = new Supervisor({
       config: loadConfig(file, process.env),
       version: readVersion(),
-      frontendFile: workerFile(import.meta.url, './frontend-thread'),
+      frontendFile: workerFile(import.meta.url, './frontend-thread.ts'),
       onFatal: (error) => {
         process.stderr.write(`umbra: a front-end thread is lost: ${error.message}\n`);
         void supervisor.drain().then(() => process.exit(1));

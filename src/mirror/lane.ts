@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import type { Clock } from '../core/clock.ts';
+import { workerFile } from '../core/worker-file.ts';
 import { Outbox } from './outbox.ts';
 import { allocateRing, RingWriter } from './ring.ts';
 import type { Batch, MirrorRule, MirrorTask, MirrorWorkerData, Stop, Wake } from './task.ts';
@@ -29,7 +30,6 @@ const RESTART_MS = 1_000;
 const STOP_MARGIN_MS = 1_000;
 
 export interface LaneOptions {
-  readonly workerFile: string;
   readonly workerData: Omit<MirrorWorkerData, 'ring'>;
   readonly clock: Clock;
   /** The thread is gone; what had been handed to it is lost. */
@@ -39,6 +39,7 @@ export interface LaneOptions {
   readonly onDefect: (error: unknown) => void;
 }
 
+const ENTRY_FILE = workerFile(import.meta.url, './worker-entry.cts');
 const WAKE: Wake = { kind: 'wake' };
 
 export class Lane {
@@ -260,7 +261,8 @@ export class Lane {
 
   #openPool(): Piscina {
     const pool = new Piscina({
-      filename: this.#options.workerFile,
+      filename: ENTRY_FILE,
+      name: 'runTask',
       workerData: { ...this.#options.workerData, ring: this.#ringMemory } satisfies MirrorWorkerData,
       minThreads: 1,
       maxThreads: 1,

@@ -54,8 +54,7 @@ export class Mirroring {
       { length: writers.lanes },
       (_, lane) =>
         new Lane({
-          workerFile: options.workerFile,
-          workerData: { writers, frontend, lane, processBook, logChannel },
+          workerData: { workerFile: options.workerFile, writers, frontend, lane, processBook, logChannel },
           clock: options.clock,
           onLost: () => this.#onLost(lane),
           onReady: () => this.#countThreads(),

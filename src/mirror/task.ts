@@ -37,6 +37,8 @@ export type MirrorTask = Batch | Wake | Stop;
 
 /** What piscina gives a mirror thread at its start. */
 export interface MirrorWorkerData {
+  /** The thread's module; it exports `runTask(task: MirrorTask)`. */
+  readonly workerFile: string;
   readonly writers: Writers;
   readonly frontend: number;
   readonly lane: number;

@@ -1,4 +1,4 @@
-// Entry of a mirror thread, started by piscina.
+// A mirror thread, started by piscina (worker-entry.cts).
 //
 // A task is answered as soon as it is taken over. A bug ends the thread, so that its front end counts what is lost
 // and starts another one, instead of going on with half a batch taken over.
@@ -14,7 +14,7 @@ const data = workerData as MirrorWorkerData;
 const sender = new MirrorSender(data, createClients());
 const intake = new Intake(new RingReader(data.ring), sender, () => sender.onBatch());
 
-export default function runTask(task: MirrorTask): void | Promise<void> {
+export function runTask(task: MirrorTask): void | Promise<void> {
   try {
     // First what was written into the ring before the message was sent.
     intake.open();

@@ -75,8 +75,8 @@ export function writeWorker(t: TestContext, wrap: string): string {
 
 export function toWorkerText(wrap: string): string {
   return `import { existsSync } from 'node:fs';
-import run from ${JSON.stringify(MIRROR_WORKER)};
-export default function (task) {
+import { runTask as run } from ${JSON.stringify(MIRROR_WORKER)};
+export function runTask(task) {
   ${wrap}
 }
 `;

@@ -33,6 +33,8 @@ const Cell = {
   /** How often the thread was about to park. */
   parked: 11,
   lawless: 12,
+  /** Threads whose module came by require(). */
+  required: 13,
 } as const;
 
 const Order = { none: 0, wait: 1, throwLater: 2, hang: 3 } as const;
@@ -43,6 +45,7 @@ const RING = new URL('../../src/mirror/ring.ts', import.meta.url);
 
 /** Records are forget records, whose streams are their numbers. Waits while it is ordered to. */
 const STAND_IN = `
+import { createRequire } from 'node:module';
 import { workerData } from 'node:worker_threads';
 import { Intake } from '${INTAKE}';
 import { readBatch } from '${JOB}';
@@ -53,6 +56,7 @@ const known = new Set();
 Atomics.store(cells, ${Cell.firstRecord}, 0);
 Atomics.store(cells, ${Cell.rules}, 0);
 add(${Cell.threads}, 1);
+if (createRequire(import.meta.url).cache[import.meta.filename] !== undefined) add(${Cell.required}, 1);
 setInterval(() => {
   const order = Atomics.compareExchange(cells, ${Cell.order}, ${Order.throwLater}, ${Order.none});
   if (order === ${Order.throwLater}) throw new Error('told to');
@@ -75,7 +79,7 @@ class Ring extends RingReader {
   }
 }
 const intake = new Intake(new Ring(workerData.ring), visitor, () => {});
-export default function (task) {
+export function runTask(task) {
   if (Atomics.load(cells, ${Cell.order}) === ${Order.hang}) return new Promise(() => {});
   Atomics.wait(cells, ${Cell.order}, ${Order.wait});
   // Counted before what they bring: a test waits for that.
@@ -116,8 +120,8 @@ async function openRig(t: TestContext): Promise<Rig> {
   let written = 0;
   let ready = false;
   const lane = new Lane({
-    workerFile,
     workerData: {
+      workerFile,
       writers: { frontends: 1, lanes: 1 },
       frontend: 0,
       lane: 0,
@@ -317,6 +321,13 @@ test('thousands of rules go ahead of the first record, a hundred in a message', 
   await until(() => rig.read(Cell.records) === 310, 'the records for the next thread');
   assert.equal(rig.read(Cell.rules), 2_050);
   assert.equal(rig.read(Cell.lawless), 0);
+});
+
+test('a thread’s module is imported: Node aborts when a thread is ended while it requires one', async (t) => {
+  const rig = await openRig(t);
+  rig.write(1);
+  await until(() => rig.read(Cell.records) === 1, 'the record');
+  assert.equal(rig.read(Cell.required), 0);
 });
 
 test('a rule is there before the first record that names it', async (t) => {

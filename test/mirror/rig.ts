@@ -28,6 +28,7 @@ import { allocateRing, RingWriter } from '../../src/mirror/ring.ts';
 import type { MirrorRule, MirrorTask, MirrorWorkerData } from '../../src/mirror/task.ts';
 import { toHeadText } from './head.ts';
 
+const ENTRY = fileURLToPath(new URL('../../src/mirror/worker-entry.cts', import.meta.url));
 const WORKER = fileURLToPath(new URL('../../src/mirror/worker.ts', import.meta.url));
 const WAIT_MS_MAX = 20_000;
 const DEFAULT_HEAD = 'GET /\r\nhost: example.com\r\n';
@@ -147,6 +148,7 @@ export class Rig {
     this.#channel.onmessage = (event) => this.logs.push((event as unknown as { data: LogEvent }).data);
     for (let lane = 0; lane < lanes; lane++) {
       const workerData: MirrorWorkerData = {
+        workerFile: WORKER,
         writers: this.#writers,
         frontend: 0,
         lane,
@@ -155,7 +157,8 @@ export class Rig {
         logChannel,
       };
       const pool = new Piscina<MirrorTask, void>({
-        filename: WORKER,
+        filename: ENTRY,
+        name: 'runTask',
         minThreads: 1,
         maxThreads: 1,
         concurrentTasksPerWorker: 32,
