@@ -13,16 +13,17 @@ import {
 
 const TIMEOUTS: Timeouts = { connectMs: 2_000, sendMs: 5_000, readMs: 5_000 };
 
-export const NO_CONDITIONS: Conditions = { methods: [], headers: [], pathRegex: null };
+export const NO_CONDITIONS: Conditions = { methods: [], headers: [], pathRegex: null, vars: null };
 
 export function toRoute(id: string, edits: Partial<Route>): Route {
   return {
     id,
     revision: '1',
     hosts: [],
-    path: '/',
-    pathPrefix: true,
+    paths: [{ match: 'prefix', path: '/' }],
     methods: [],
+    remoteAddrs: [],
+    vars: null,
     priority: 0,
     backends: [
       {
@@ -31,10 +32,12 @@ export function toRoute(id: string, edits: Partial<Route>): Route {
         tls: null,
         client: 'auto',
         weight: 1,
+        priority: 0,
       },
     ],
     hostHeader: HOST_PASS,
     retries: 1,
+    retryTimeoutMs: null,
     timeouts: TIMEOUTS,
     mirror: null,
     ...edits,

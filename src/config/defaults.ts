@@ -9,6 +9,7 @@ export const DEFAULTS = {
   httpAddress: '0.0.0.0:9080',
   adminAddress: '127.0.0.1:9180',
   storePath: 'data/routes.json',
+  adminKeyPath: 'data/admin.key',
   shutdownTimeout: '30s',
   threads: 'auto',
   weight: 1,
@@ -16,6 +17,8 @@ export const DEFAULTS = {
   retries: 1,
   priority: 0,
   pathPrefix: false,
+  /** `plugin_attr.proxy-mirror.timeout` of APISIX. */
+  apisixMirrorTimeout: { connect: '60s', send: '60s', read: '60s' },
   routeTimeout: { connect: '5s', send: '60s', read: '60s' },
   limits: {
     headerBytes: '32KiB',

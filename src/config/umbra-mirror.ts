@@ -159,7 +159,7 @@ function toConditions(
     const path = [...at, 'path_regex'];
     translation.report.add({ path, rule: 'format', message: `does not compile: ${wrong}`, found: regex });
   }
-  return { methods: toListed(input.methods), headers, pathRegex: regex ?? null };
+  return { methods: toListed(input.methods), headers, pathRegex: regex ?? null, vars: null };
 }
 
 /** The texts "true" and "false" mean what the truth values mean: whether the header is there. */
@@ -201,6 +201,7 @@ function toLimit(input: Loose<LimitInput>, at: Path, { report }: Translation): L
     count: input.count ?? DEFAULTS.limit.count,
     windowMs: (input.time_window ?? DEFAULTS.limit.timeWindow) * 1000,
     policy: LIMIT_LOCAL,
+    redis: null,
   };
 }
 

@@ -4,7 +4,7 @@
 // translation it reports and goes on.
 
 import { createHash } from 'node:crypto';
-import type { Route, WeightedBackend } from '../core/model.ts';
+import { PATH_EXACT, PATH_PREFIX, type Route, type WeightedBackend } from '../core/model.ts';
 import { isHostPattern } from './address.ts';
 import { CYCLE_MAX, DEFAULTS } from './defaults.ts';
 import type { Path } from './problem.ts';
@@ -31,13 +31,20 @@ function toRoute(input: Loose<RouteInput>, at: Path, translation: Translation): 
   const route: Omit<Route, 'revision'> = {
     id: input.id ?? '',
     hosts: toHosts(input.hosts ?? [], [...at, 'hosts'], translation),
-    path: input.path ?? '',
-    pathPrefix: input.path_prefix ?? DEFAULTS.pathPrefix,
+    paths: [
+      {
+        match: (input.path_prefix ?? DEFAULTS.pathPrefix) ? PATH_PREFIX : PATH_EXACT,
+        path: input.path ?? '',
+      },
+    ],
     methods: (input.methods ?? []).filter((method) => method !== undefined),
+    remoteAddrs: [],
+    vars: null,
     priority: input.priority ?? DEFAULTS.priority,
     backends: toPrimaries(input.backends ?? [], [...at, 'backends'], translation),
     hostHeader: toHostHeader(input.host_header, [...at, 'host_header'], translation),
     retries: input.retries ?? DEFAULTS.retries,
+    retryTimeoutMs: null,
     timeouts: toTimeouts(input.timeout, DEFAULTS.routeTimeout),
     mirror: input.mirror === undefined ? null : toMirror(input.mirror, [...at, 'mirror'], translation),
   };
@@ -81,7 +88,7 @@ function toPrimaries(
   const { report } = translation;
   const primaries = inputs.map((input, index): WeightedBackend => {
     const backend = toBackend(input ?? {}, [...at, index], translation);
-    return { ...backend, weight: input?.weight ?? DEFAULTS.weight };
+    return { ...backend, weight: input?.weight ?? DEFAULTS.weight, priority: 0 };
   });
   if (inputs.some((input) => input === undefined) || primaries.length === 0) return primaries;
   const weights = primaries.map((primary) => primary.weight);
@@ -134,8 +141,8 @@ function checkPatterns(
     const keys = ['hosts', 'path', 'path_prefix', 'methods', 'priority'];
     // Of a route without path, or with something wrong in these keys, nobody knows what it would match.
     if (inputs[index]?.path === undefined || report.hasProblemUnder([...at, index], keys)) continue;
-    const { hosts, path, pathPrefix, methods, priority } = route;
-    const pattern = JSON.stringify([hosts.toSorted(), path, pathPrefix, methods.toSorted(), priority]);
+    const { hosts, paths, methods, priority } = route;
+    const pattern = JSON.stringify([hosts.toSorted(), paths, methods.toSorted(), priority]);
     const other = seen.get(pattern);
     if (other === undefined) {
       seen.set(pattern, index);
@@ -143,6 +150,6 @@ function checkPatterns(
     }
     const [line, otherLine] = [index, other].map((place) => report.lineOf([...at, place, 'path']));
     const message = `matches exactly the requests of another route: lines ${otherLine} and ${line} have the same hosts, path, path_prefix, methods and priority`;
-    report.add({ path: [...at, index, 'path'], rule: 'duplicate', message, found: path });
+    report.add({ path: [...at, index, 'path'], rule: 'duplicate', message, found: inputs[index]?.path });
   }
 }

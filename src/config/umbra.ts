@@ -5,7 +5,14 @@
 
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import type { AdminSettings, Config, Limits, Listener, Threads } from '../core/model.ts';
+import {
+  ADMIN_API_V3,
+  type AdminSettings,
+  type Config,
+  type Limits,
+  type Listener,
+  type Threads,
+} from '../core/model.ts';
 import { type Address, isLoopback, toAddress } from './address.ts';
 import { readTlsFiles } from './certificate.ts';
 import { DEFAULTS, THREADS_FRONTEND_MAX } from './defaults.ts';
@@ -14,7 +21,7 @@ import type { Path } from './problem.ts';
 import type { UmbraInput } from './schema.ts';
 import type { Loose } from './shape.ts';
 import { toRoutes } from './umbra-route.ts';
-import { readDuration, readSize, type Translation } from './umbra-upstream.ts';
+import { readDuration, readSize, type Translation, toTimeouts } from './umbra-upstream.ts';
 
 type Input = Loose<UmbraInput>;
 
@@ -30,10 +37,12 @@ export function toConfig(input: Input, translation: Translation): Config {
     listeners,
     admin,
     threads: toThreads(input.threads),
-    storePath: toStorePath(input.store, translation),
+    store: { type: 'file', path: toStorePath(input.store, translation) },
     shutdownTimeoutMs: readDuration(input.shutdown_timeout, DEFAULTS.shutdownTimeout),
     limits: toLimits(input.limits ?? {}),
     routes: toRoutes(input.routes ?? [], ['routes'], translation),
+    apisixMirrorTimeouts: toTimeouts(undefined, DEFAULTS.apisixMirrorTimeout),
+    notices: [],
   };
 }
 
@@ -118,7 +127,17 @@ function toAdmin(
     const message = 'must be on loopback unless admin.key is set';
     report.add({ path, rule: 'conflict', message, found: input.listen });
   }
-  return { host: address.host, port: address.port, key };
+  return {
+    host: address.host,
+    port: address.port,
+    key,
+    viewerKey: null,
+    keyRequired: true,
+    keyFile: resolve(translation.folder, DEFAULTS.adminKeyPath),
+    allow: [],
+    apiVersion: ADMIN_API_V3,
+    onProxyPort: false,
+  };
 }
 
 function toThreads(input: Input['threads']): Threads {

@@ -129,7 +129,7 @@ export class Supervisor {
   /** Routes change at once; what needs a restart is named and left as it was. Resolves when every front end has them. */
   reload(config: Config): Promise<void> {
     this.#applying = this.#applying.then(async () => {
-      for (const key of ['listeners', 'admin', 'threads', 'limits', 'storePath'] as const) {
+      for (const key of ['listeners', 'admin', 'threads', 'limits', 'store'] as const) {
         if (JSON.stringify(config[key]) === JSON.stringify(this.#config[key])) continue;
         this.logs.warn('a changed setting needs a restart', { setting: RESTART_NAMES[key] });
       }
@@ -198,7 +198,7 @@ const RESTART_NAMES = {
   admin: 'admin',
   threads: 'threads',
   limits: 'limits',
-  storePath: 'store',
+  store: 'store',
 } as const;
 
 /**

@@ -34,6 +34,8 @@ export interface Backend {
 export interface WeightedBackend extends Backend {
   /** 0 (never chosen) to 65535. */
   readonly weight: number;
+  /** Backends of a lower priority are used only by exchanges that have tried all of the higher ones. */
+  readonly priority: number;
 }
 
 /** Deadlines in milliseconds: for a connection; between two writes; for the first and between further bytes. */
@@ -70,21 +72,53 @@ export interface HeaderCondition {
   readonly value: string;
 }
 
+/**
+ * A condition on what a request is made of, in the form of APISIX's `vars` (core/expression.ts): a list of comparisons such
+ * as `["arg_name", "==", "json"]` and of further lists, optionally begun by OR, AND, !OR or !AND. Valid, once it is in the model.
+ */
+export type Expression = readonly unknown[];
+
 /** All must hold. Empty lists and null hold always. */
 export interface Conditions {
   readonly methods: readonly string[];
   readonly headers: readonly HeaderCondition[];
+  readonly vars: Expression | null;
   /** Source of a regular expression over the raw path without query; it compiles. */
   readonly pathRegex: string | null;
 }
 
+export interface RedisNode {
+  /** Name or bare address. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A Redis server, or a cluster of them, and how it is spoken to. */
+export interface RedisSettings {
+  /** One server, or some nodes of a cluster by which the others are found. */
+  readonly nodes: readonly RedisNode[];
+  readonly isCluster: boolean;
+  /** Null when none is wanted. */
+  readonly username: string | null;
+  readonly password: string | null;
+  /** 0 in a cluster. */
+  readonly database: number;
+  readonly tls: boolean;
+  /** What a command may take, the connection included. */
+  readonly timeoutMs: number;
+}
+
 export const LIMIT_LOCAL = 'local';
+export const LIMIT_REDIS = 'redis';
+export const LIMIT_REDIS_CLUSTER = 'redis-cluster';
 
 export interface Limit {
   /** Mirrored exchanges per window, 1 to LIMIT_COUNT_MAX (core/window.ts). */
   readonly count: number;
   readonly windowMs: number;
-  readonly policy: typeof LIMIT_LOCAL;
+  readonly policy: typeof LIMIT_LOCAL | typeof LIMIT_REDIS | typeof LIMIT_REDIS_CLUSTER;
+  /** Null for local. */
+  readonly redis: RedisSettings | null;
 }
 
 export interface Breaker {
@@ -122,22 +156,41 @@ export interface Mirror {
   readonly compare: Compare | null;
 }
 
+/** The whole path; a prefix of it on segment borders; a prefix of its text. */
+export const PATH_EXACT = 'exact';
+export const PATH_PREFIX = 'prefix';
+export const PATH_TEXT_PREFIX = 'text_prefix';
+/** APISIX's pattern with a `*` for a whole segment before its end, which stands for any text; may end in `*` too. */
+export const PATH_WILDCARD = 'wildcard';
+
+export interface PathPattern {
+  readonly match: typeof PATH_EXACT | typeof PATH_PREFIX | typeof PATH_TEXT_PREFIX | typeof PATH_WILDCARD;
+  /** Raw, as requests have it. Without the `*` that a text prefix was written with. */
+  readonly path: string;
+}
+
 export interface Route {
   readonly id: string;
   /** Changes whenever anything of the route changes; a limit counts per revision. */
   readonly revision: string;
   /** Lower case, exact or `*.suffix`; empty for every host. */
   readonly hosts: readonly string[];
-  readonly path: string;
-  /** Whether `path` is a prefix on segment borders instead of the whole path. */
-  readonly pathPrefix: boolean;
+  /** At least one; a request matches any of them. */
+  readonly paths: readonly PathPattern[];
   /** Empty for every method. */
   readonly methods: readonly string[];
+  /** Client addresses, single or as address/bits; empty for every client. */
+  readonly remoteAddrs: readonly string[];
+  /** Null for no further condition. */
+  readonly vars: Expression | null;
   readonly priority: number;
+  /** May be empty: then every request is answered 503. */
   readonly backends: readonly WeightedBackend[];
   readonly hostHeader: string;
   /** Further attempts after the first one. */
   readonly retries: number;
+  /** No further attempt begins later than this after the first one; null for no such bound. */
+  readonly retryTimeoutMs: number | null;
   readonly timeouts: Timeouts;
   readonly mirror: Mirror | null;
 }
@@ -177,12 +230,39 @@ export interface Limits {
   readonly overloadDelayMs: number;
 }
 
+/** Which shape the bodies of the Admin API have: that of APISIX 3, or the one before. */
+export const ADMIN_API_V3 = 'v3';
+export const ADMIN_API_DEFAULT = 'default';
+
 export interface AdminSettings {
   readonly host: string;
   readonly port: number;
   /** Null when none was configured. */
   readonly key: string | null;
+  /** A second key, good for reading alone. */
+  readonly viewerKey: string | null;
+  /** Whether writes and the Admin API ask for a key at all. */
+  readonly keyRequired: boolean;
+  /** Where the key is kept that is generated when none is configured. */
+  readonly keyFile: string;
+  /** Client addresses that may use the Admin API, single or as address/bits; empty for every one. */
+  readonly allow: readonly string[];
+  readonly apiVersion: typeof ADMIN_API_V3 | typeof ADMIN_API_DEFAULT;
+  /** Whether the listeners for traffic serve the Admin API too, under the same path. */
+  readonly onProxyPort: boolean;
 }
+
+/** Where routes of the Admin API live. */
+export type StoreSettings =
+  | { readonly type: 'file'; readonly path: string }
+  | {
+      readonly type: 'redis';
+      readonly redis: RedisSettings;
+      /** Key prefix, so that several groups of gateways can share a server. */
+      readonly prefix: string;
+      /** Local file with the last known routes, for a start without Redis. */
+      readonly cachePath: string;
+    };
 
 /** Thread counts, resolved from `auto`. */
 export interface Threads {
@@ -195,9 +275,13 @@ export interface Config {
   readonly listeners: readonly Listener[];
   readonly admin: AdminSettings;
   readonly threads: Threads;
-  /** Where Admin API routes live. Validated now; served together with the Admin API. */
-  readonly storePath: string;
+  readonly store: StoreSettings;
   readonly shutdownTimeoutMs: number;
   readonly limits: Limits;
+  /** Of the files; those of the Admin API come on top. */
   readonly routes: readonly Route[];
+  /** Deadlines of mirrors that are written in APISIX's form, also of those that come by the Admin API. */
+  readonly apisixMirrorTimeouts: Timeouts;
+  /** What was accepted but has no effect here, each in one line with its place. */
+  readonly notices: readonly string[];
 }

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { RouteBook, RouteCell, type RouteEntry } from '../core/book.ts';
 import { toHostName } from '../core/headers.ts';
 import { HistogramWriter } from '../core/histogram.ts';
-import { HOST_NODE, HOST_PASS, type Limits, type Route } from '../core/model.ts';
+import { HOST_NODE, HOST_PASS, type Limits, PATH_PREFIX, type Route } from '../core/model.ts';
 import type { Observation } from '../core/observer.ts';
 import type { UpstreamClient } from '../upstream/client.ts';
 import { Balancer } from './balancer.ts';
@@ -115,9 +115,16 @@ export class RouteTable {
   constructor(targets: ReadonlyMap<string, RouteTarget>) {
     this.#targets = targets;
     this.#router = new Router(
-      Array.from(targets.values(), (target) => {
-        const { hosts, path, pathPrefix, methods, priority } = target.route;
-        return { hosts, path, pathPrefix, methods, priority, target };
+      Array.from(targets.values()).flatMap((target) => {
+        const { hosts, paths, methods, priority } = target.route;
+        return paths.map(({ match, path }) => ({
+          hosts,
+          path,
+          pathPrefix: match === PATH_PREFIX,
+          methods,
+          priority,
+          target,
+        }));
       }),
     );
   }

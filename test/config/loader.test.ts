@@ -78,7 +78,7 @@ test('the file that the design shows loads whole', () => {
       tls: { certificateFile: join(folder, 'tls/cert.pem'), keyFile: join(folder, 'tls/key.pem') },
     },
   ]);
-  assert.equal(config.storePath, join(folder, 'data/routes.json'));
+  assert.equal((config.store as { path: string }).path, join(folder, 'data/routes.json'));
   const [route] = config.routes;
   assert.deepEqual(route!.hosts, ['api.example.com', '*.example.org']);
   const mirror = route!.mirror!;
@@ -87,9 +87,10 @@ test('the file that the design shows loads whole', () => {
     methods: ['GET', 'POST'],
     headers: [{ name: 'x-mirror', kind: 'present', value: '' }],
     pathRegex: '^/api/v2/.*',
+    vars: null,
   });
   assert.deepEqual(mirror.shadows[0]!.headers, { set: [['x-env', 'shadow']], remove: ['authorization'] });
-  assert.deepEqual(mirror.limit, { count: 100, windowMs: 60_000, policy: 'local' });
+  assert.deepEqual(mirror.limit, { count: 100, windowMs: 60_000, policy: 'local', redis: null });
   assert.deepEqual(mirror.compare, { logMismatches: true });
   assert.deepEqual([mirror.path, mirror.pathConcatMode], ['/shadow', 'replace']);
 });

@@ -11,9 +11,21 @@ const frontend = Math.min(64, Math.max(1, Math.floor(availableParallelism() / 2)
 
 const SILENT: Omit<Config, 'routes'> = {
   listeners: [{ host: '0.0.0.0', port: 9080, tls: null }],
-  admin: { host: '127.0.0.1', port: 9180, key: null },
+  admin: {
+    host: '127.0.0.1',
+    port: 9180,
+    key: null,
+    viewerKey: null,
+    keyRequired: true,
+    keyFile: resolve('data/admin.key'),
+    allow: [],
+    apiVersion: 'v3',
+    onProxyPort: false,
+  },
   threads: { frontend, mirror: 1 },
-  storePath: resolve('data/routes.json'),
+  store: { type: 'file', path: resolve('data/routes.json') },
+  apisixMirrorTimeouts: { connectMs: 60_000, sendMs: 60_000, readMs: 60_000 },
+  notices: [],
   shutdownTimeoutMs: 30_000,
   limits: {
     headerBytes: 32_768,
@@ -36,13 +48,24 @@ test('where the file is silent the defaults hold', () => {
   assert.deepEqual(route, {
     id: 'a',
     hosts: [],
-    path: '/a',
-    pathPrefix: false,
+    paths: [{ match: 'exact', path: '/a' }],
     methods: [],
+    remoteAddrs: [],
+    vars: null,
     priority: 0,
-    backends: [{ origin: 'http://primary:80', authority: 'primary', tls: null, client: 'auto', weight: 1 }],
+    backends: [
+      {
+        origin: 'http://primary:80',
+        authority: 'primary',
+        tls: null,
+        client: 'auto',
+        weight: 1,
+        priority: 0,
+      },
+    ],
     hostHeader: 'pass',
     retries: 1,
+    retryTimeoutMs: null,
     timeouts: { connectMs: 5000, sendMs: 60_000, readMs: 60_000 },
     mirror: {
       enabled: true,
@@ -58,7 +81,7 @@ test('where the file is silent the defaults hold', () => {
           hostHeader: 'pass',
         },
       ],
-      conditions: { methods: [], headers: [], pathRegex: null },
+      conditions: { methods: [], headers: [], pathRegex: null, vars: null },
       path: null,
       pathConcatMode: 'replace',
       timeouts: { connectMs: 2000, sendMs: 10_000, readMs: 10_000 },
@@ -74,7 +97,7 @@ test('where the file is silent the defaults hold', () => {
 
 test('empty mappings mean the defaults too', () => {
   const mirror = parseMirror('limit: {}\ncompare: {}\nbreaker: {}\ntimeout: {}\nconditions: {}');
-  assert.deepEqual(mirror.limit, { count: 1, windowMs: 60_000, policy: 'local' });
+  assert.deepEqual(mirror.limit, { count: 1, windowMs: 60_000, policy: 'local', redis: null });
   assert.deepEqual(mirror.compare, { logMismatches: false });
   assert.deepEqual(mirror.breaker, { failures: 5, openForMs: 10_000 });
   assert.deepEqual(parse('admin: {}\nthreads: {}\nlimits: {}'), { ...SILENT, routes: [] });

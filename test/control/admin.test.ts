@@ -12,6 +12,18 @@ import { createMetrics } from '../../src/control/metrics.ts';
 import type { AdminSettings } from '../../src/core/model.ts';
 import { SHADOW, sampleRoute } from './sample.ts';
 
+const SETTINGS: AdminSettings = {
+  host: '127.0.0.1',
+  port: 0,
+  key: null,
+  viewerKey: null,
+  keyRequired: true,
+  keyFile: '/nowhere',
+  allow: [],
+  apiVersion: 'v3',
+  onProxyPort: false,
+};
+
 const KEY = 'a key of some length';
 const CLOCK = () => 6_000_000;
 
@@ -43,7 +55,7 @@ async function open(t: TestContext, { settings, isReady = () => true, render }: 
   });
   const errors: Error[] = [];
   const admin = createAdmin({
-    settings: { host: '127.0.0.1', port: 0, key: null, ...settings },
+    settings: { ...SETTINGS, ...settings },
     ledger,
     metrics: render === undefined ? metrics : { ...metrics, render },
     clock: CLOCK,
@@ -172,7 +184,7 @@ test('off loopback without a key it does not listen', async () => {
   for (const key of [null, '']) {
     const ledger = createLedger({ frontends: 1, lanes: 0 });
     const admin = createAdmin({
-      settings: { host: '0.0.0.0', port: 0, key },
+      settings: { ...SETTINGS, host: '0.0.0.0', key },
       ledger,
       metrics: { contentType: 'text/plain', render: async () => '' },
       clock: CLOCK,

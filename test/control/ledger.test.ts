@@ -7,7 +7,7 @@ import { RouteCell, ShadowCell } from '../../src/core/book.ts';
 import { LimitWindow } from '../../src/core/window.ts';
 import { OTHER_SHADOW, type SampleRoute, SHADOW, sampleRoute } from './sample.ts';
 
-const LIMIT = { count: 2, windowMs: 60_000, policy: 'local' } as const;
+const LIMIT = { count: 2, windowMs: 60_000, policy: 'local', redis: null } as const;
 
 function openLedger(): Ledger {
   return createLedger({ frontends: 2, lanes: 1 });

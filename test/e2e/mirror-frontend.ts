@@ -57,7 +57,7 @@ export function toRoute(primary: string, mirror: Mirror, edits: Partial<Route> =
   const authority = new URL(primary).host;
   const timeouts = { connectMs: 60_000, sendMs: 60_000, readMs: 60_000 };
   const backends: WeightedBackend[] = [
-    { origin: primary, authority, tls: null, client: CLIENT_AUTO, weight: 1 },
+    { origin: primary, authority, tls: null, client: CLIENT_AUTO, weight: 1, priority: 0 },
   ];
   // Only a test's own doing may end a copy, not a machine that is busy.
   const patient = { ...mirror, timeouts };

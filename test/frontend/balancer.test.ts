@@ -16,6 +16,7 @@ function createBalancer(weights: readonly number[], cursor = new SharedArrayBuff
       authority: `b${index}`,
       tls: null,
       client: CLIENT_AUTO,
+      priority: 0,
       weight,
     }),
   );

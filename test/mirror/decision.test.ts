@@ -30,7 +30,7 @@ function decide(edits: Partial<Mirror>, exchange: Partial<ObservedExchange> = {}
 }
 
 function conditions(edits: Partial<Mirror['conditions']>): Partial<Mirror> {
-  return { conditions: { methods: [], headers: [], pathRegex: null, ...edits } };
+  return { conditions: { methods: [], headers: [], pathRegex: null, vars: null, ...edits } };
 }
 
 test('without conditions everything is mirrored', () => {

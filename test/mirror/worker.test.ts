@@ -112,7 +112,7 @@ for (const count of [1, 7]) {
   test(`a limit of ${count} sends exactly ${count} copies, counted over two threads`, async (t) => {
     const rig = openRig(t, 2);
     const shadow = await openHttpShadow(t, answerOk);
-    const limit = { count, windowMs: 60_000, policy: 'local' } as const;
+    const limit = { count, windowMs: 60_000, policy: 'local', redis: null } as const;
     const rule = rig.rule(toMirror([toShadow(shadow.origin)], { limit }));
     for (let job = 0; job < 200; job++) rig.job(rule, {}, job % 2);
     await rig.flush();
@@ -127,7 +127,7 @@ test('a limit counts exchanges, not the copies of each', async (t) => {
   const rig = openRig(t);
   const first = await openHttpShadow(t, answerOk);
   const second = await openHttpShadow(t, answerOk);
-  const limit = { count: 3, windowMs: 60_000, policy: 'local' } as const;
+  const limit = { count: 3, windowMs: 60_000, policy: 'local', redis: null } as const;
   const rule = rig.rule(toMirror([toShadow(first.origin), toShadow(second.origin)], { limit }));
   for (let job = 0; job < 10; job++) rig.job(rule);
   await rig.flush();

@@ -27,6 +27,7 @@ const CONDITIONS: Mirror['conditions'] = {
     { name: 'x-user', kind: CONDITION_PRESENT, value: '' },
     { name: 'x-no-mirror', kind: CONDITION_ABSENT, value: '' },
   ],
+  vars: null,
   pathRegex: '^/v1/customers/[0-9]+/',
 };
 
@@ -84,7 +85,7 @@ export const decision: readonly MicroCase[] = [
   {
     name: 'path does not hold',
     batch: BATCH,
-    open: () => openDecision({ conditions: { ...CONDITIONS, pathRegex: '^/v2/' } }, () => false),
+    open: () => openDecision({ conditions: { ...CONDITIONS, vars: null, pathRegex: '^/v2/' } }, () => false),
   },
   { name: '50 % by chance', batch: BATCH, open: openRandom },
   {

@@ -30,13 +30,13 @@ const HOST = 'orders.example.com';
 const WAYS: readonly Way[] = [
   {
     name: 'exact path',
-    toEdits: (index) => ({ path: `/service-${index}/items`, pathPrefix: false }),
+    toEdits: (index) => ({ paths: [{ match: 'exact', path: `/service-${index}/items` }] }),
     toRequest: (index) => [HOST, `/service-${index}/items`],
     isFound: true,
   },
   {
     name: 'prefix',
-    toEdits: (index) => ({ path: `/service-${index}/v1` }),
+    toEdits: (index) => ({ paths: [{ match: 'prefix', path: `/service-${index}/v1` }] }),
     toRequest: (index) => [HOST, `/service-${index}/v1/items/42`],
     isFound: true,
   },
@@ -48,7 +48,7 @@ const WAYS: readonly Way[] = [
   },
   {
     name: 'miss',
-    toEdits: (index) => ({ path: `/service-${index}/v1` }),
+    toEdits: (index) => ({ paths: [{ match: 'prefix', path: `/service-${index}/v1` }] }),
     toRequest: (index) => [HOST, `/service-${index}/v2/items/42`],
     isFound: false,
   },
