@@ -17,12 +17,13 @@ const SHARED_FILES: readonly string[] = [
 const MAY_IMPORT = {
   core: ['core'],
   config: ['core', 'config'],
+  redis: ['core', 'redis'],
   upstream: ['core', 'upstream'],
   mirrorShared: ['core', 'mirrorShared'],
   mirrorFront: ['core', 'mirrorShared', 'mirrorFront'],
-  mirrorWorker: ['core', 'upstream', 'mirrorShared', 'mirrorWorker'],
+  mirrorWorker: ['core', 'redis', 'upstream', 'mirrorShared', 'mirrorWorker'],
   frontend: ['core', 'upstream', 'mirrorFront', 'frontend'],
-  control: ['core', 'config', 'control'],
+  control: ['core', 'config', 'redis', 'control'],
   entry: ['core', 'config', 'upstream', 'mirrorFront', 'frontend', 'control', 'entry'],
 } as const satisfies Record<string, readonly string[]>;
 type Part = keyof typeof MAY_IMPORT;
@@ -31,6 +32,7 @@ type Part = keyof typeof MAY_IMPORT;
 const OWNERS: Record<string, readonly Part[]> = {
   'uWebSockets.js': ['frontend'],
   undici: ['upstream'],
+  ioredis: ['redis'],
   'node:net': ['upstream', 'control', 'config', 'entry'],
   piscina: ['mirrorFront'],
   yaml: ['config'],
