@@ -2,6 +2,8 @@
 //
 // An observer is told, never asked: its calls return nothing, must not throw and must not keep the caller waiting.
 
+import type { ExpressionSubject } from './request-variable.ts';
+
 /** An exchange as its observer sees it. Valid until the observer's last call; header lists are not copies. */
 export interface ObservedExchange {
   readonly method: string;
@@ -16,6 +18,8 @@ export interface ObservedExchange {
   readonly contentLength: number;
   /** Whether the request is itself a mirrored copy. */
   readonly marked: boolean;
+  /** What conditions can ask of it. */
+  readonly subject: ExpressionSubject;
 }
 
 /** Calls come in this order; each may be left out; the last is one of the four that end it. */

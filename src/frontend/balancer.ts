@@ -1,7 +1,8 @@
-// Chooses the primary backend of an attempt: weighted round robin.
+// Chooses the primary backend of an attempt: weighted round robin, in tiers of priority.
 //
-// The cycle is laid out once, smoothly, as nginx does it; the place in it is a shared word, so shares are exact
-// over one cycle of all front-end threads together. Owns no health state: a failed attempt moves on to another.
+// The cycle of a tier is laid out once, smoothly, as nginx does it. The place in the highest tier's is a shared word, so
+// shares are exact over one cycle of all front-end threads together; lower tiers, which only retries reach, keep a place
+// for each thread. Owns no health state: a failed attempt moves on to another.
 
 import type { WeightedBackend } from '../core/model.ts';
 
@@ -30,22 +31,25 @@ function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
-export class Balancer {
+/** Backends of one priority. */
+class Tier {
   readonly #cycle: Uint16Array;
   readonly #cursor: Uint32Array;
+  /** A bit for each of its backends. */
+  readonly #members: number;
 
-  constructor(backends: readonly WeightedBackend[], cursor: SharedArrayBuffer) {
-    this.#cycle = layCycle(backends.map((backend) => backend.weight));
-    this.#cursor = new Uint32Array(cursor);
+  constructor(cycle: Uint16Array, cursor: Uint32Array) {
+    this.#cycle = cycle;
+    this.#cursor = cursor;
+    this.#members = cycle.reduce((bits, index) => bits | (1 << index), 0);
   }
 
-  /**
-   * Index of the next backend, or -1 when all have weight 0. `tried` holds a bit for each backend (below 32) that
-   * this exchange has tried; those are passed over while another is left.
-   */
+  hasUntried(tried: number): boolean {
+    return (this.#members & ~tried) !== 0;
+  }
+
   next(tried: number): number {
     const length = this.#cycle.length;
-    if (length === 0) return -1;
     if (length === 1) return this.#cycle[0]!;
     const place = Atomics.add(this.#cursor, 0, 1) % length;
     const first = this.#cycle[place]!;
@@ -55,5 +59,36 @@ export class Balancer {
       if ((tried & (1 << other)) === 0) return other;
     }
     return first;
+  }
+}
+
+export class Balancer {
+  /** Null when no backend has a weight above 0. */
+  readonly #highest: Tier | null;
+  /** From the higher priorities to the lower ones. */
+  readonly #lower: readonly Tier[];
+
+  constructor(backends: readonly WeightedBackend[], cursor: SharedArrayBuffer) {
+    const weighted = backends.filter((backend) => backend.weight > 0);
+    const priorities = [...new Set(weighted.map((backend) => backend.priority))].sort((a, b) => b - a);
+    const [highest = null, ...lower] = priorities.map((priority, index) => {
+      const weights = backends.map((backend) => (backend.priority === priority ? backend.weight : 0));
+      return new Tier(layCycle(weights), index === 0 ? new Uint32Array(cursor) : new Uint32Array(1));
+    });
+    this.#highest = highest;
+    this.#lower = lower;
+  }
+
+  /**
+   * Index of the next backend, or -1 when all have weight 0. `tried` holds a bit for each backend (below 32) that
+   * this exchange has tried; those are passed over while another is left, and a lower tier waits for all of the higher.
+   */
+  next(tried: number): number {
+    const highest = this.#highest;
+    if (highest === null) return -1;
+    if (tried !== 0 && this.#lower.length > 0 && !highest.hasUntried(tried)) {
+      for (const tier of this.#lower) if (tier.hasUntried(tried)) return tier.next(tried);
+    }
+    return highest.next(tried);
   }
 }

@@ -7,6 +7,7 @@
 import { RouteCell } from '../core/book.ts';
 import { FAILURES, type FailureReason } from '../core/failure.ts';
 import type { ExchangeObserver, ObservedExchange } from '../core/observer.ts';
+import type { ExpressionSubject } from '../core/request-variable.ts';
 import type {
   UpstreamAttempt,
   UpstreamFailure,
@@ -42,6 +43,8 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
   #status = 0;
   #isCounted = false;
   #startedMs = 0;
+  /** When the first attempt began; only of a route with a bound on that. */
+  #triedMs = 0;
   #triesLeft = 0;
   #tried = 0;
   /** Empty until it is asked for. */
@@ -103,6 +106,10 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
     return this.head.marked;
   }
 
+  get subject(): ExpressionSubject {
+    return this.head;
+  }
+
   get body(): Uint8Array | null {
     return this.#upload.body;
   }
@@ -129,24 +136,24 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
 
   #begin(response: ClientResponse, request: ClientRequest, secure: boolean): void {
     const thread = this.#thread;
-    const failure = this.head.read(request, thread.limits);
+    const failure = this.head.read(request, thread.limits, thread.toClientAddress(response), secure);
     const closes = this.head.last || this.head.closes || thread.isDraining;
     this.#reply.open(response, this.head.method, closes);
     if (failure !== null) {
       this.#refuse(failure);
       return;
     }
-    const target = thread.table.find(this.head);
+    const target = thread.findTarget(this.head);
     if (target === null) this.#refuse('not_found');
     else if (!thread.hasRoom()) this.#refuse('overload');
-    else this.#accept(target, response, secure);
+    else this.#accept(target, response);
   }
 
-  #accept(target: RouteTarget, response: ClientResponse, secure: boolean): void {
+  #accept(target: RouteTarget, response: ClientResponse): void {
     // Set and entered together: whoever has one leaves it.
     this.#target = target;
     target.enter();
-    this.head.addForwarded(this.#thread.toClientAddress(response), secure);
+    this.head.addForwarded();
     this.#startedMs = this.#thread.clock();
     this.#triesLeft = target.route.retries;
     this.#observer = target.observation === null ? null : target.observation.open(this, this.#startedMs);
@@ -207,9 +214,10 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
   #try(target: RouteTarget): void {
     const index = target.balancer.next(this.#tried);
     if (index === -1) {
-      this.#fail('no_primary', 'every backend has weight 0');
+      this.#fail('no_primary', 'no backend has a weight above 0');
       return;
     }
+    if (this.#tried === 0 && target.route.retryTimeoutMs !== null) this.#triedMs = this.#thread.clock();
     this.#backend = index;
     this.#tried |= 1 << index;
     this.#upload.detach();
@@ -306,6 +314,8 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
 
   #takesRetry(failure: UpstreamFailure): boolean {
     if (this.#triesLeft === 0 || this.#reply.isBegun || this.#upload.hasStreamed) return false;
+    const { retryTimeoutMs } = this.#target!.route;
+    if (retryTimeoutMs !== null && this.#thread.clock() - this.#triedMs > retryTimeoutMs) return false;
     const hasBody = this.body !== null || this.streaming;
     return isRepeatable(failure, this.head.method, hasBody) && this.#thread.takeRetry();
   }
@@ -316,7 +326,8 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
   #fail(reason: UpstreamReason | 'no_primary', cause: string): void {
     const target = this.#target!;
     this.#observe()?.onAnswerFailed();
-    const backend = target.route.backends[this.#backend]!.origin;
+    // A route may have no backend at all.
+    const backend = target.route.backends[this.#backend]?.origin ?? null;
     this.#thread.log('warn', 'primary failed', {
       route: target.route.id,
       backend,

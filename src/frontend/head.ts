@@ -63,6 +63,12 @@ export class RequestHead {
   host = '';
   /** Flat list for the upstream; the first pair is `host`. */
   readonly headers: string[] = [];
+  /** Entries of `headers` that the client sent; those behind them tell the primary of the client. */
+  received = 0;
+  /** Text of the client's address. */
+  address = '';
+  /** Whether the request came by TLS. */
+  secure = false;
   /** Of the request body in bytes; -1 when its length is not known beforehand. */
   contentLength = 0;
   /** What `content-length` says; -1 without. */
@@ -95,21 +101,35 @@ export class RequestHead {
     this.#onHeader = (name, value) => this.#readHeader(name, value);
   }
 
-  /** Reads all of the request's head. Null when it is sound; otherwise what it is refused with. */
-  read(request: ClientRequest, limits: Limits): FailureReason | null {
+  /** The client's own `x-forwarded-for`; empty without. */
+  get forwardedFor(): string {
+    return this.#forwardedFor;
+  }
+
+  /**
+   * Reads all of the request's head. Null when it is sound; otherwise what it is refused with. `address` is the
+   * client's, `secure` whether it came by TLS.
+   */
+  read(request: ClientRequest, limits: Limits, address: string, secure: boolean): FailureReason | null {
     this.#reset();
+    this.address = address;
+    this.secure = secure;
     this.method = request.getCaseSensitiveMethod();
     this.path = request.getUrl();
     const query = request.getQuery();
     this.target = query === undefined ? this.path : `${this.path}?${query}`;
     request.forEach(this.#onHeader);
+    this.received = this.headers.length;
     return this.#failure ?? this.#judge(limits);
   }
 
-  /** Adds what the primary is told of the client. `address` is the client's, `secure` whether it came by TLS. */
-  addForwarded(address: string, secure: boolean): void {
-    const headers = this.headers;
-    if (this.#nominated !== null) removeHeaders(headers, this.#nominated);
+  /** Adds what the primary is told of the client. */
+  addForwarded(): void {
+    const { headers, address, secure } = this;
+    if (this.#nominated !== null) {
+      removeHeaders(headers, this.#nominated);
+      this.received = headers.length;
+    }
     headers.push(
       'x-forwarded-for',
       this.#forwardedFor === '' ? address : `${this.#forwardedFor}, ${address}`,

@@ -4,11 +4,14 @@
 // table; one that is gone counts its exchanges, so that what only it needed is let go when the last of them ends.
 
 import assert from 'node:assert/strict';
+import { AddressSet } from '../core/address-set.ts';
 import { RouteBook, RouteCell, type RouteEntry } from '../core/book.ts';
+import { compileExpression } from '../core/expression.ts';
 import { toHostName } from '../core/headers.ts';
 import { HistogramWriter } from '../core/histogram.ts';
-import { HOST_NODE, HOST_PASS, type Limits, PATH_PREFIX, type Route } from '../core/model.ts';
+import { HOST_NODE, HOST_PASS, type Limits, type Route } from '../core/model.ts';
 import type { Observation } from '../core/observer.ts';
+import type { ExpressionSubject } from '../core/request-variable.ts';
 import type { UpstreamClient } from '../upstream/client.ts';
 import { Balancer } from './balancer.ts';
 import type { ClientPool } from './clients.ts';
@@ -33,6 +36,8 @@ export class RouteTarget {
   readonly clients: readonly UpstreamClient[];
   readonly hosts: readonly (string | null)[];
   readonly observation: Observation | null;
+  /** Of its client addresses and `vars`; null without any. */
+  readonly condition: ((request: ExpressionSubject) => boolean) | null;
   readonly latency: HistogramWriter;
   readonly #pool: ClientPool;
   readonly #cells: Float64Array;
@@ -46,6 +51,7 @@ export class RouteTarget {
     this.balancer = new Balancer(route.backends, memory.cursor);
     this.hosts = route.backends.map((backend) => toHost(route.hostHeader, backend.authority));
     this.observation = parts.observe(entry);
+    this.condition = toCondition(route);
     const book = new RouteBook(memory.book, parts.frontends);
     this.latency = new HistogramWriter(memory.book, book.histogramAt(parts.frontend));
     this.#cells = book.cells;
@@ -103,6 +109,14 @@ function toHost(rule: string, authority: string): string | null {
   return rule === HOST_NODE ? authority : rule;
 }
 
+function toCondition({ remoteAddrs, vars }: Route): ((request: ExpressionSubject) => boolean) | null {
+  const holds = vars === null ? null : compileExpression(vars);
+  if (remoteAddrs.length === 0) return holds;
+  const addresses = new AddressSet(remoteAddrs);
+  if (holds === null) return (request) => addresses.has(request.address);
+  return (request) => addresses.has(request.address) && holds(request);
+}
+
 interface TargetPattern extends RoutePattern {
   readonly target: RouteTarget;
 }
@@ -117,21 +131,15 @@ export class RouteTable {
     this.#router = new Router(
       Array.from(targets.values()).flatMap((target) => {
         const { hosts, paths, methods, priority } = target.route;
-        return paths.map(({ match, path }) => ({
-          hosts,
-          path,
-          pathPrefix: match === PATH_PREFIX,
-          methods,
-          priority,
-          target,
-        }));
+        const { condition } = target;
+        return paths.map(({ match, path }) => ({ hosts, match, path, methods, priority, condition, target }));
       }),
     );
   }
 
   find(head: RequestHead): RouteTarget | null {
     const host = this.#router.usesHosts ? toHostName(head.host) : '';
-    return this.#router.find(host, head.path, head.method)?.target ?? null;
+    return this.#router.find(host, head.path, head.method, head)?.target ?? null;
   }
 
   /**

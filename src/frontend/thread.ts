@@ -13,14 +13,15 @@ import type { Observation } from '../core/observer.ts';
 import { HeadWriter } from '../core/request-head.ts';
 import type { CreateUpstreamClient } from '../upstream/client.ts';
 import { ClientAddresses } from './addresses.ts';
+import { createAdminTarget, isAdminPath } from './admin-target.ts';
 import { ChunkSlots } from './chunk-slots.ts';
 import { ClientPool } from './clients.ts';
 import { Exchange } from './exchange.ts';
-import { RequestIds } from './head.ts';
+import { type RequestHead, RequestIds } from './head.ts';
 import { type OpenListener, openListener } from './listener.ts';
 import type { ClientResponse } from './reply.ts';
 import { RetryBudget } from './retry.ts';
-import { RouteTable } from './table.ts';
+import { type RouteParts, RouteTable, type RouteTarget } from './table.ts';
 
 export interface FrontendOptions {
   readonly frontend: number;
@@ -28,6 +29,8 @@ export interface FrontendOptions {
   readonly processBook: SharedArrayBuffer;
   readonly listeners: readonly Listener[];
   readonly limits: Limits;
+  /** Where requests for the Admin API go; null when they are requests like all others. */
+  readonly adminOrigin: string | null;
   readonly clock: Clock;
   readonly log: LogSink;
   readonly createClient: CreateUpstreamClient;
@@ -59,6 +62,8 @@ export class FrontendThread {
   readonly #addresses: ClientAddresses;
   readonly #cells: Float64Array;
   readonly #row: number;
+  /** Of the Admin API, before all routes; null when it is not served here. */
+  readonly #admin: RouteTarget | null;
   readonly #retries = new RetryBudget();
   readonly #spare: Exchange[] = [];
   readonly #tick: NodeJS.Timeout;
@@ -77,6 +82,8 @@ export class FrontendThread {
       () => this.ports,
       options.writers.frontends,
     );
+    const { adminOrigin } = options;
+    this.#admin = adminOrigin === null ? null : createAdminTarget(adminOrigin, this.#routeParts());
     const book = new ProcessBook(options.processBook, options.writers);
     this.#cells = book.threads;
     this.#row = book.threadRow(options.frontend);
@@ -110,13 +117,17 @@ export class FrontendThread {
 
   /** From now on exchanges begin on these routes (see RouteTable.next()); running ones end on theirs. */
   setRoutes(ids: readonly string[], changed: readonly RouteEntry[]): void {
-    this.table = this.table.next(ids, changed, {
+    this.table = this.table.next(ids, changed, this.#routeParts());
+  }
+
+  #routeParts(): RouteParts {
+    return {
       frontend: this.#options.frontend,
       frontends: this.#options.writers.frontends,
       limits: this.limits,
       clients: this.#clients,
       observe: this.#options.observe,
-    });
+    };
   }
 
   /**
@@ -143,6 +154,12 @@ export class FrontendThread {
 
   get exchanges(): number {
     return this.#exchanges;
+  }
+
+  /** Where a request goes; null when nobody wants it. */
+  findTarget(head: RequestHead): RouteTarget | null {
+    if (this.#admin !== null && isAdminPath(head.path)) return this.#admin;
+    return this.table.find(head);
   }
 
   hasRoom(): boolean {

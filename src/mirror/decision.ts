@@ -1,18 +1,23 @@
 // Whether an exchange is mirrored at all: conditions first, then the sample. One decision for all shadows.
 
 import type { SkipReason } from '../core/book.ts';
+import { compileExpression } from '../core/expression.ts';
 import { findHeader } from '../core/headers.ts';
 import { CONDITION_ABSENT, CONDITION_EQUALS, type HeaderCondition, type Mirror } from '../core/model.ts';
 import type { ObservedExchange } from '../core/observer.ts';
+import type { ExpressionSubject } from '../core/request-variable.ts';
 import { isSampled } from '../core/sampling.ts';
 
 export class Decision {
   readonly #mirror: Mirror;
   readonly #path: RegExp | null;
+  readonly #vars: ((subject: ExpressionSubject) => boolean) | null;
 
   constructor(mirror: Mirror) {
     this.#mirror = mirror;
-    this.#path = mirror.conditions.pathRegex === null ? null : new RegExp(mirror.conditions.pathRegex);
+    const { pathRegex, vars } = mirror.conditions;
+    this.#path = pathRegex === null ? null : new RegExp(pathRegex);
+    this.#vars = vars === null ? null : compileExpression(vars);
   }
 
   /** Why the exchange is skipped, or null when it is to be mirrored. */
@@ -26,6 +31,7 @@ export class Decision {
       if (!holds(condition, findHeader(exchange.headers, condition.name))) return 'condition';
     }
     if (this.#path !== null && !this.#path.test(exchange.path)) return 'condition';
+    if (this.#vars !== null && !this.#vars(exchange.subject)) return 'condition';
     const { percentage, sampleByHeader } = mirror;
     const key = sampleByHeader === null ? null : findHeader(exchange.headers, sampleByHeader);
     if (!isSampled(percentage, key)) return 'sampled_out';

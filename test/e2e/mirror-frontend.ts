@@ -126,6 +126,7 @@ export function openMirrorFrontend(
     ...shared,
     listeners: [{ host: '127.0.0.1', port: 0, tls: null }],
     limits: LIMITS,
+    adminOrigin: null,
     log: (_level, message, fields) => {
       if (message === 'defect') bugs.push(fields.stack);
       return true;

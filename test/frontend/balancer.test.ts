@@ -9,14 +9,18 @@ import { Balancer, layCycle } from '../../src/frontend/balancer.ts';
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`# seed ${seed}`);
 
-function createBalancer(weights: readonly number[], cursor = new SharedArrayBuffer(4)): Balancer {
+function createBalancer(
+  weights: readonly number[],
+  cursor = new SharedArrayBuffer(4),
+  priorities: readonly number[] = [],
+): Balancer {
   const backends = weights.map(
     (weight, index): WeightedBackend => ({
       origin: `http://b${index}:80`,
       authority: `b${index}`,
       tls: null,
       client: CLIENT_AUTO,
-      priority: 0,
+      priority: priorities[index] ?? 0,
       weight,
     }),
   );
@@ -60,6 +64,38 @@ test('what was tried is passed over while another is left', () => {
   for (let round = 0; round < 9; round++) assert.equal(balancer.next(0b101), 1);
   assert.notEqual(balancer.next(0b111), -1);
   assert.equal(createBalancer([1]).next(0b1), 0);
+});
+
+test('a lower priority is for exchanges that have tried all of the higher ones', () => {
+  const balancer = createBalancer([1, 1, 1, 0, 1], undefined, [0, 5, 5, 9, -1]);
+  const [first, second] = [0b00010, 0b00100];
+  assert.deepEqual([balancer.next(0), balancer.next(0), balancer.next(0)], [1, 2, 1]);
+  for (let round = 0; round < 4; round++) {
+    assert.equal(balancer.next(first), 2);
+    assert.equal(balancer.next(second), 1);
+    assert.equal(balancer.next(first | second), 0);
+    assert.equal(balancer.next(first | second | 0b00001), 4);
+  }
+  const all = [balancer.next(0b10111), balancer.next(0b10111)];
+  assert.deepEqual(all.toSorted(), [1, 2], 'when all were tried the highest is tried again');
+});
+
+test('retries in a lower tier leave the shares of the highest exact, and have exact ones themselves', () => {
+  const balancer = createBalancer([3, 1, 2, 1], undefined, [1, 1, 0, 0]);
+  const counts = [0, 0, 0, 0];
+  for (let index = 0; index < 24; index++) {
+    counts[balancer.next(0)]!++;
+    if (index % 2 === 0) counts[balancer.next(0b0011)]!++;
+  }
+  assert.deepEqual(counts, [18, 6, 8, 4]);
+});
+
+test('with 32 backends the last has a bit too', () => {
+  const ones = new Array<number>(32).fill(1);
+  const balancer = createBalancer([...ones], undefined, [...new Array<number>(31).fill(1), 0]);
+  assert.equal(balancer.next(0x7fffffff), 31);
+  assert.equal(createBalancer(ones).next(0x7fffffff), 31);
+  assert.notEqual(balancer.next(-1), 31);
 });
 
 test('without any weight there is no backend', () => {

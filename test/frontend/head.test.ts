@@ -27,6 +27,7 @@ interface Given {
   readonly url?: string;
   readonly query?: string;
   readonly fields?: readonly (readonly [string, string])[];
+  readonly secure?: boolean;
 }
 
 function toRequest({ method = 'GET', url = '/', query, fields = [] }: Given): ClientRequest {
@@ -49,7 +50,7 @@ function toRequest({ method = 'GET', url = '/', query, fields = [] }: Given): Cl
 }
 
 function read(given: Given, head = new RequestHead(new RequestIds(0), new HeaderNames())) {
-  return { failure: head.read(toRequest(given), LIMITS), head };
+  return { failure: head.read(toRequest(given), LIMITS, '192.0.2.1', given.secure ?? false), head };
 }
 
 function toPairs(flat: readonly string[]): [string, string][] {
@@ -142,7 +143,7 @@ describe('the guard', () => {
         given.splice(at % (given.length + 1), 0, ['connection', connection]);
         const { failure, head } = read({ fields: given });
         assert.equal(failure, null);
-        head.addForwarded('192.0.2.1', false);
+        head.addForwarded();
         const kept = toPairs(head.headers).map(([each]) => each);
         const added = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-request-id'];
         assert.deepEqual(kept, ['host', ...names.filter((each) => !nominated.includes(each)), ...added]);
@@ -176,10 +177,10 @@ describe('the guard', () => {
     });
     const used = new RequestHead(new RequestIds(1), new HeaderNames());
     const property = fc.property(given, (each) => {
-      const [old, fresh] = [read(each, used), read(each)];
+      const [old, fresh] = [read({ ...each, secure: true }, used), read({ ...each, secure: true })];
       assert.equal(old.failure, fresh.failure);
       if (old.failure !== null) return;
-      for (const { head } of [old, fresh]) head.addForwarded('192.0.2.1', true);
+      for (const { head } of [old, fresh]) head.addForwarded();
       const [a, b] = [old.head, fresh.head];
       const withoutIds = (head: RequestHead): [string, string][] =>
         toPairs(head.headers).filter(([each, id]) => each !== 'x-request-id' || id !== head.requestId);

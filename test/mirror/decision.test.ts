@@ -12,6 +12,7 @@ import {
 } from '../../src/core/model.ts';
 import type { ObservedExchange } from '../../src/core/observer.ts';
 import { Decision } from '../../src/mirror/decision.ts';
+import { toSubject } from '../kit/subject.ts';
 import { toMirror, toShadow } from './rig.ts';
 
 function decide(edits: Partial<Mirror>, exchange: Partial<ObservedExchange> = {}): SkipReason | null {
@@ -25,6 +26,7 @@ function decide(edits: Partial<Mirror>, exchange: Partial<ObservedExchange> = {}
     headText: '',
     contentLength: 0,
     marked: false,
+    subject: toSubject(),
   };
   return new Decision(mirror).decide({ ...observed, ...exchange });
 }
@@ -80,6 +82,25 @@ test('all conditions must hold', () => {
   assert.equal(decide(edits, { ...holds, method: 'PUT' }), 'condition');
   assert.equal(decide(edits, { headers: [] }), 'condition');
   assert.equal(decide(edits, { ...holds, path: '/b' }), 'condition');
+});
+
+test('a condition on vars asks for arguments, headers and the client', () => {
+  const edits = conditions({
+    vars: [['OR', ['arg_debug', '==', '1'], ['remote_addr', 'ipmatch', '10.0.0.0/8']]],
+  });
+  assert.equal(decide(edits), 'condition');
+  assert.equal(decide(edits, { subject: toSubject({ target: '/?debug=1' }) }), null);
+  assert.equal(decide(edits, { subject: toSubject({ address: '10.1.1.1' }) }), null);
+  assert.equal(decide(conditions({ vars: [] })), null);
+  const all = conditions({ methods: ['PUT'], vars: [] });
+  assert.equal(decide(all), 'condition');
+});
+
+test('vars see what the client sent, not what was added for the primary', () => {
+  const edits = conditions({ vars: [['http_x_forwarded_proto', '==', null]] });
+  const headers = ['x-forwarded-proto', 'http'];
+  assert.equal(decide(edits, { subject: toSubject({ headers, received: 2 }) }), null);
+  assert.equal(decide(edits, { subject: toSubject({ headers }) }), 'condition');
 });
 
 test('of several reasons the first counts: disabled, loop, condition, sample, length', () => {

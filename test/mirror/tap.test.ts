@@ -12,6 +12,7 @@ import type { Mirror } from '../../src/core/model.ts';
 import type { ExchangeObserver, Observation, ObservedExchange } from '../../src/core/observer.ts';
 import { chunkRecordBytes, type Job, PrimaryAnswer, readBatch } from '../../src/mirror/job.ts';
 import { Mirroring } from '../../src/mirror/mirroring.ts';
+import { toSubject } from '../kit/subject.ts';
 import { toMirror, toRoute, toShadow } from './rig.ts';
 
 const WORKER = fileURLToPath(new URL('../../src/mirror/worker.ts', import.meta.url));
@@ -59,6 +60,7 @@ function openRig(t: TestContext, edits: Partial<Mirror> = {}): Rig {
         headText: HEAD_TEXT,
         contentLength: 0,
         marked: false,
+        subject: toSubject(),
       };
       const tap = observation.open({ ...observed, ...exchange }, clock());
       assert.ok(tap !== null);

@@ -37,7 +37,10 @@ function toExchanges(): ObservedExchange[] {
     const headers = toReadHeaders(REQUEST_HEADERS_8.toSpliced(KEY_AT, 1, `customer-${417_000 + index}`));
     const path = `/v1/customers/${index}/orders`;
     const target = `${path}?limit=50`;
-    return { method: 'GET', path, target, headers, headText: '', contentLength: 0, marked: false };
+    const line = { method: 'GET', path, target, headers };
+    const client = { received: headers.length, forwardedFor: '', address: '203.0.113.9', secure: false };
+    const subject = { ...line, host: headers[1]!, ...client };
+    return { ...line, headText: '', contentLength: 0, marked: false, subject };
   });
 }
 

@@ -62,8 +62,8 @@ function openRead(headers: readonly string[], addsForwarded: boolean): OpenCase 
   const kept = pairs.filter(([name]) => !NOT_KEPT.has(name!)).flat();
   function read(index: number): boolean {
     requests.index = index;
-    if (head.read(requests, LIMITS) !== null) return false;
-    if (addsForwarded) head.addForwarded(ADDRESS, true);
+    if (head.read(requests, LIMITS, ADDRESS, true) !== null) return false;
+    if (addsForwarded) head.addForwarded();
     return true;
   }
   const keptCount = kept.length + (addsForwarded ? countForwarded(headers) : 0);

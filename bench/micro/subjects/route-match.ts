@@ -41,6 +41,28 @@ const WAYS: readonly Way[] = [
     isFound: true,
   },
   {
+    name: 'text prefix',
+    toEdits: (index) => ({ paths: [{ match: 'text_prefix', path: `/service-${index}/v` }] }),
+    toRequest: (index) => [HOST, `/service-${index}/v1/items/42`],
+    isFound: true,
+  },
+  {
+    name: 'wildcard',
+    toEdits: (index) => ({ paths: [{ match: 'wildcard', path: `/service-${index}/*/items/*` }] }),
+    toRequest: (index) => [HOST, `/service-${index}/v1/items/42`],
+    isFound: true,
+  },
+  {
+    name: 'condition',
+    toEdits: (index) => ({
+      paths: [{ match: 'exact', path: `/service-${index}/items` }],
+      remoteAddrs: ['10.0.0.0/8'],
+      vars: [['http_x_tenant', '==', 'blue']],
+    }),
+    toRequest: (index) => [HOST, `/service-${index}/items`],
+    isFound: true,
+  },
+  {
     name: 'host wildcard',
     toEdits: (index) => ({ hosts: [`*.tenant-${index}.example.com`] }),
     toRequest: (index) => [`api.eu.tenant-${index}.example.com:8443`, '/v1/items/42'],
@@ -92,6 +114,9 @@ function openWay({ toEdits, toRequest, isFound }: Way, size: number): OpenCase {
   const paths = new FreshStrings(asked.map((index) => toRequest(index)[1]));
   const head = new RequestHead(new RequestIds(0), new HeaderNames());
   head.method = 'GET';
+  head.address = '10.1.2.3';
+  head.headers.push('host', HOST, 'accept', '*/*', 'x-tenant', 'blue');
+  head.received = head.headers.length;
   function find(index: number): Route | null {
     head.host = hosts.list[index]!;
     head.path = paths.list[index]!;

@@ -97,6 +97,17 @@ function toExchange(flat: readonly string[], contentLength: number): ObservedExc
     headText: toHeadText(method, target, headers),
     contentLength,
     marked: false,
+    subject: {
+      method,
+      target,
+      path: '/v1/customers/417/orders',
+      host: headers[1]!,
+      headers,
+      received: headers.length,
+      forwardedFor: '',
+      address: '203.0.113.9',
+      secure: false,
+    },
   };
 }
 
