@@ -3,15 +3,18 @@
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { checkFiles } from './config/check.ts';
+import { checkFiles, checkTogether } from './config/check.ts';
+import { convertFiles } from './config/convert.ts';
 import { loadConfig } from './config/loader.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
 import { Supervisor } from './control/supervisor.ts';
 import { workerFile } from './core/worker-file.ts';
 import { runDemo } from './demo.ts';
 
-const USAGE = `usage: umbra [run] [--config FILE]     run the gateway (default file: config/umbra.yaml)
-       umbra check FILE...            validate config files, print every problem
+const USAGE = `usage: umbra [run] [--config FILE]...  run the gateway; several files make one config (default: config/umbra.yaml)
+       umbra check FILE...            validate config files, each by itself, print every problem
+       umbra check [--config FILE]... validate files as the one config that run would make of them
+       umbra convert FILE...          print umbra's own config for files of any accepted form
        umbra demo                     show what mirroring finds, on sample servers
        umbra --version | --help
 
@@ -36,11 +39,11 @@ function refuse(message: string): never {
   process.exit(2);
 }
 
-async function run(file: string): Promise<void> {
+async function run(files: readonly string[]): Promise<void> {
   // Before anything is ready: a reload that is asked for during the start follows it.
   const started = Promise.withResolvers<Supervisor>();
-  process.on('SIGHUP', () => void started.promise.then((supervisor) => reload(supervisor, file)));
-  await startGateway(file, (supervisor) => {
+  process.on('SIGHUP', () => void started.promise.then((supervisor) => reload(supervisor, files)));
+  await startGateway(files, (supervisor) => {
     drainOnSignal(supervisor);
     started.resolve(supervisor);
   });
@@ -57,9 +60,9 @@ function drainOnSignal(supervisor: Supervisor): void {
   process.once('SIGINT', drain);
 }
 
-async function reload(supervisor: Supervisor, file: string): Promise<void> {
+async function reload(supervisor: Supervisor, files: readonly string[]): Promise<void> {
   try {
-    await supervisor.reload(loadConfig(file, process.env));
+    await supervisor.reload(loadConfig(files, process.env));
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     supervisor.addRefusedReload(error.problems.map(formatProblem));
@@ -67,10 +70,13 @@ async function reload(supervisor: Supervisor, file: string): Promise<void> {
 }
 
 /** `onStarted` is called before the gateway says that it is ready. */
-async function startGateway(file: string, onStarted: (supervisor: Supervisor) => void): Promise<void> {
+async function startGateway(
+  files: readonly string[],
+  onStarted: (supervisor: Supervisor) => void,
+): Promise<void> {
   try {
     const supervisor: Supervisor = new Supervisor({
-      config: loadConfig(file, process.env),
+      config: loadConfig(files, process.env),
       version: readVersion(),
       frontendFile: workerFile(import.meta.url, './frontend-thread.ts'),
       onFatal: (error) => {
@@ -78,8 +84,9 @@ async function startGateway(file: string, onStarted: (supervisor: Supervisor) =>
         void supervisor.drain().then(() => process.exit(1));
       },
     });
-    const { listeners, admin } = await supervisor.start();
+    const { listeners, admin, adminKeyFile } = await supervisor.start();
     onStarted(supervisor);
+    if (adminKeyFile !== null) process.stdout.write(`umbra admin key: in ${adminKeyFile}\n`);
     process.stdout.write(`umbra ready: ${listeners.join(' ')} admin ${admin}\n`);
   } catch (error) {
     if (error instanceof ConfigError) {
@@ -104,10 +111,13 @@ async function main(argv: readonly string[]): Promise<void> {
   switch (command) {
     case 'run':
       if (files.length > 0) refuse(`run takes its file by --config, found ${files[0]}`);
-      return run(values.config ?? DEFAULT_FILE);
+      return run(values.config ?? [DEFAULT_FILE]);
     case 'check':
-      if (files.length === 0) refuse('check needs at least one file');
-      process.exitCode = checkFiles(files, process.env, (line) => process.stdout.write(line));
+      process.exitCode = check(files, values.config);
+      return;
+    case 'convert':
+      if (files.length === 0) refuse('convert needs at least one file');
+      process.exitCode = convertFiles(files, process.env, process.stdout, process.stderr);
       return;
     case 'demo':
       return runDemo();
@@ -116,13 +126,24 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
+/** Returns the exit code. */
+function check(files: readonly string[], together: readonly string[] = []): number {
+  const write = (line: string): void => void process.stdout.write(line);
+  if (together.length === 0) {
+    if (files.length === 0) refuse('check needs at least one file');
+    return checkFiles(files, process.env, write);
+  }
+  if (files.length > 0) refuse(`check takes files or --config, not both, found ${files[0]}`);
+  return checkTogether(together, process.env, write);
+}
+
 function readArguments(argv: readonly string[]) {
   try {
     return parseArgs({
       args: [...argv],
       allowPositionals: true,
       options: {
-        config: { type: 'string', short: 'c' },
+        config: { type: 'string', short: 'c', multiple: true },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },
       },

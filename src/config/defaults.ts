@@ -9,7 +9,14 @@ export const DEFAULTS = {
   httpAddress: '0.0.0.0:9080',
   adminAddress: '127.0.0.1:9180',
   storePath: 'data/routes.json',
-  adminKeyPath: 'data/admin.key',
+  storeCachePath: 'data/routes.cache.json',
+  storePrefix: 'umbra',
+  storeTimeout: '1s',
+  /** Beside the store's file. */
+  adminKeyName: 'admin.key',
+  adminKeyRequired: true,
+  adminApiVersion: 'v3',
+  adminOnProxyPort: false,
   shutdownTimeout: '30s',
   threads: 'auto',
   weight: 1,
@@ -66,6 +73,8 @@ export const CYCLE_MAX = 65_536;
 /** The listener takes 98 header lines; umbra adds to them. */
 export const HEADER_COUNT_MAX = 98;
 export const HOSTS_MAX = 256;
+export const URIS_MAX = 256;
+export const ADDRESSES_MAX = 1024;
 export const LIST_MAX = 64;
 export const PATH_LENGTH_MAX = 8192;
 export const REGEX_LENGTH_MAX = 1024;

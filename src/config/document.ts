@@ -1,4 +1,4 @@
-// YAML text → the syntax tree of its one document.
+// YAML text → the syntax trees of its documents.
 //
 // Owns how the yaml library is used: strictly, with errors as problems of ours, and within bounds, because the library itself
 // recurses and a config may be generated.
@@ -19,21 +19,25 @@ export interface ComposedDocument {
   readonly targets: ReadonlyMap<Alias, Node>;
 }
 
-/** Null when the text is so broken that its values would mislead, or empty; the report says why. Fills `lines`. */
-export function composeDocument(text: string, lines: LineCounter, report: Report): ComposedDocument | null {
+/**
+ * The documents that say something, in their order; an empty one between two `---` says nothing. None when the text is so
+ * broken that its values would mislead, or empty; the report says why. Fills `lines`.
+ */
+export function composeDocuments(
+  text: string,
+  lines: LineCounter,
+  report: Report,
+): readonly ComposedDocument[] {
   const documents = compose(text, lines, report);
-  if (documents === null) return null;
-  const [document, second] = documents;
-  if (second !== undefined) {
-    const position = toPosition(lines, second.range[0]);
-    report.add({ path: [], rule: 'yaml', message: 'must be one YAML document, not several', position });
+  if (documents === null) return [];
+  const filled = documents.filter((document) => !isEmpty(document));
+  if (filled.length === 0) report.add({ path: [], rule: 'file', message: 'is empty: it has no settings' });
+  const composed: ComposedDocument[] = [];
+  for (const document of filled) {
+    const targets = bindAliases(document, lines, report);
+    if (targets !== null) composed.push({ root: document.contents as Node, targets });
   }
-  if (document === undefined || isEmpty(document)) {
-    if (second === undefined) report.add({ path: [], rule: 'file', message: 'is empty: it has no settings' });
-    return null;
-  }
-  const targets = bindAliases(document, lines, report);
-  return targets === null ? null : { root: document.contents as Node, targets };
+  return composed;
 }
 
 export function toPosition(lines: LineCounter, offset: number): Position {

@@ -1,4 +1,4 @@
-// `${NAME}` and `${NAME:-default}` in the text of a scalar.
+// `${NAME}` and `${NAME:-default}` in the text of a scalar; `${{NAME}}` and `${{NAME:=default}}` are how APISIX writes them.
 //
 // Owns the syntax and what it becomes. A value from the environment is only ever the text of the scalar it stands
 // in: it can never add a key, a list entry or a line to the file.
@@ -14,7 +14,8 @@ export interface Expansion {
   readonly problems: readonly EnvironmentProblem[];
 }
 
-const REFERENCE = /\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{/g;
+const REFERENCE =
+  /\$\$\{|\$\{\{ *([A-Za-z_][A-Za-z0-9_]*)(?::=([^}]*?))? *\}\}|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{/g;
 
 export function hasReference(text: string): boolean {
   return text.includes('${');
@@ -23,11 +24,15 @@ export function hasReference(text: string): boolean {
 /** As in a shell, `:-` also stands in for a variable that is set but empty. `$${` is a literal `${`. */
 export function expandEnvironment(text: string, environment: NodeJS.ProcessEnv): Expansion {
   const problems: EnvironmentProblem[] = [];
-  const expanded = text.replace(REFERENCE, (match, name?: string, fallback?: string, at?: number) => {
+  const expanded = text.replace(REFERENCE, (match, ...found: (string | undefined)[]) => {
+    const [doubleName, doubleFallback, singleName, singleFallback] = found;
+    const name = doubleName ?? singleName;
+    const fallback = doubleFallback ?? singleFallback;
+    const at = Number(found[4]);
     if (match === '$${') return '${';
     if (name === undefined) {
       problems.push({
-        at: at ?? 0,
+        at,
         // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text that is meant.
         message: 'must be ${NAME} or ${NAME:-default}, or $${ for a literal ${',
       });
@@ -36,7 +41,7 @@ export function expandEnvironment(text: string, environment: NodeJS.ProcessEnv):
     const value = environment[name];
     if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;
     if (value !== undefined) return value;
-    problems.push({ at: at ?? 0, message: `the environment has no ${name}, and it has no default` });
+    problems.push({ at, message: `the environment has no ${name}, and it has no default` });
     return match;
   });
   return { text: expanded, problems };

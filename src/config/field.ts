@@ -136,6 +136,24 @@ export function sampleByField(notes: Notes) {
   });
 }
 
+/** A list whose inner rules are core/expression.ts's. */
+export function expressionField(notes: Notes) {
+  return Type.Unsafe<readonly unknown[]>({
+    type: 'array',
+    errorMessage: 'must be a list of comparisons',
+    ...notes,
+  });
+}
+
+/** These keys are needed when that key is not there. */
+export function requireUnless(key: string, keys: readonly string[]) {
+  return {
+    if: { not: { required: [key] } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema; nobody awaits a schema.
+    then: { required: keys },
+  };
+}
+
 /** These keys are needed when that key has that value. */
 export function requireWhen(key: string, value: string, keys: readonly string[]) {
   return {

@@ -21,7 +21,8 @@ export const LimitSchema = Type.Object(
     ),
     policy: Type.Optional(
       Type.Enum(['local', 'redis', 'redis-cluster'], {
-        description: 'Where copies are counted. `redis` and `redis-cluster` are not served yet.',
+        description:
+          'Where copies are counted: in this process, or on a Redis server or cluster for all processes together.',
         default: DEFAULTS.limit.policy,
       }),
     ),

@@ -16,6 +16,7 @@ import {
 } from './defaults.ts';
 import {
   durationField,
+  expressionField,
   headerConditionsField,
   headerNamesField,
   headerValuesField,
@@ -76,6 +77,7 @@ const ConditionsSchema = Type.Object(
         description: 'JavaScript regular expression, without flags, over the raw path without query.',
       }),
     ),
+    vars: Type.Optional(expressionField({ description: "Conditions in the form of APISIX's vars." })),
   },
   { ...closed, description: 'All must hold; checked before the percentage.' },
 );

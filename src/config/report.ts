@@ -1,10 +1,11 @@
-// Collects the problems of one file.
+// Collects the problems of one document of a file.
 //
 // Owns how a place in the values becomes a place in the file. Never throws: reading goes on behind a problem, so that
 // all of them are told at once.
 
 import type { Path, Problem, Rule } from './problem.ts';
 import { toFoundText, toPathText } from './problem.ts';
+import type { Scalar } from './source.ts';
 
 /** From 1, both. */
 export interface Position {
@@ -16,8 +17,10 @@ export interface Position {
 export interface Places {
   /** The value at that path, or its key; of what does not exist, the nearest parent's place. */
   locate(path: Path, atKey: boolean): Position;
-  /** A scalar's text as written if the environment had a part in its value, else null. */
-  findWritten(path: Path): string | null;
+  /** The scalar at that path, if the environment had a part in its value. */
+  findExpanded(path: Path): Scalar | null;
+  /** Whether the environment could not complete the scalar at that path. */
+  isUnresolved(path: Path): boolean;
 }
 
 export interface Finding {
@@ -34,7 +37,7 @@ export interface Finding {
 }
 
 export class Report {
-  readonly #file: string;
+  readonly file: string;
   readonly #places: Places | null;
   readonly #problems: Problem[] = [];
   /** The paths of all problems, and of what contains them. */
@@ -42,31 +45,51 @@ export class Report {
 
   /** Without places every problem is at the start of the file. */
   constructor(file: string, places: Places | null) {
-    this.#file = file;
+    this.file = file;
     this.#places = places;
   }
 
   add(finding: Finding): void {
-    const path = toPathText(finding.path);
-    const position = finding.position ?? this.#locate(finding.path, finding.atKey === true);
     for (let depth = finding.path.length; depth > 0; depth--) {
       this.#touched.add(toPathText(finding.path.slice(0, depth)));
     }
-    this.#problems.push({
-      file: this.#file,
+    this.#problems.push(this.describe(finding));
+  }
+
+  /** The problem that a finding would be, for notices. */
+  describe(finding: Finding): Problem {
+    const position = finding.position ?? this.#locate(finding.path, finding.atKey === true);
+    return {
+      file: this.file,
       line: position.line,
       column: position.column,
-      path,
+      path: toPathText(finding.path),
       rule: finding.rule,
       message: finding.message,
       found: this.#toFound(finding),
       suggestion: finding.suggestion ?? null,
-    });
+    };
   }
 
   /** Whether anything at or below one of these keys of `path` is wrong. */
   hasProblemUnder(path: Path, keys: readonly string[]): boolean {
     return keys.some((key) => this.#touched.has(toPathText([...path, key])));
+  }
+
+  /** What the environment made of the scalar at that path; null when it had no part in it. */
+  findExpanded(path: Path): Scalar | null {
+    return this.#places?.findExpanded(path) ?? null;
+  }
+
+  /** Whether the value at that path could not be completed, which was reported. */
+  isUnresolved(path: Path): boolean {
+    return this.#places?.isUnresolved(path) ?? false;
+  }
+
+  /** Another place as it is named in this report: `line 7`, or `other.yaml:7` when it is in another file. */
+  name(other: Report, path: Path): string {
+    const { line } = other.#locate(path, false);
+    return other.file === this.file ? `line ${line}` : `${other.file}:${line}`;
   }
 
   lineOf(path: Path): number {
@@ -94,7 +117,7 @@ export class Report {
   /** What comes from the environment is shown as it is written: it is where secrets come from. */
   #toFound(finding: Finding): string | null {
     if (finding.found === undefined) return null;
-    const written = finding.atKey === true ? null : this.#places?.findWritten(finding.path);
+    const written = finding.atKey === true ? null : this.#places?.findExpanded(finding.path)?.written;
     return toFoundText(written ?? finding.found);
   }
 }

@@ -1,9 +1,11 @@
 // umbra's own dialect as one schema: it types the translation, validates files, and is exported for editors.
 //
-// Owns the keys of the whole file but those of a mirror and of the edge. Unknown keys are errors at every level.
+// Owns the keys of the whole file but those of a mirror, of the edge, of the admin listener and of the store. Unknown keys are errors at every level.
 
 import { type Static, Type } from 'typebox';
+import { AdminSchema, StoreSchema } from './control-schema.ts';
 import {
+  ADDRESSES_MAX,
   BACKENDS_MAX,
   DEFAULTS,
   DURATION_MS_MAX,
@@ -13,15 +15,16 @@ import {
   PATH_LENGTH_MAX,
   THREADS_FRONTEND_MAX,
   THREADS_MIRROR_MAX,
+  URIS_MAX,
   WEIGHT_MAX,
 } from './defaults.ts';
 import { LimitsSchema, ListenSchema } from './edge-schema.ts';
 import {
   durationField,
+  expressionField,
   integerField,
   methodsField,
-  requireWhen,
-  secretField,
+  requireUnless,
   textField,
   threadsField,
 } from './field.ts';
@@ -41,6 +44,13 @@ const BackendSchema = Type.Object(
         default: DEFAULTS.weight,
       }),
     ),
+    priority: Type.Optional(
+      integerField(-(2 ** 31), 2 ** 31 - 1, {
+        description:
+          'Backends of a lower priority are used only by a request that has tried all of the higher ones.',
+        default: DEFAULTS.priority,
+      }),
+    ),
     tls: Type.Optional(BackendTlsSchema),
     client: Type.Optional(ClientSchema),
   },
@@ -54,12 +64,29 @@ const RouteSchema = Type.Object(
       errorMessage: 'must be 1 to 64 letters, digits, ".", "_" or "-" (quote a number)',
       description: 'Names the route in metrics, logs and the Admin API; no other route has it.',
     }),
-    path: textField(PATH_LENGTH_MAX, { description: 'The raw path of a request, as received.' }),
+    path: Type.Optional(
+      textField(PATH_LENGTH_MAX, { description: 'The raw path of a request, as received; or `uris`.' }),
+    ),
     path_prefix: Type.Optional(
       Type.Boolean({
         description: 'Whether `path` is a prefix, on segment borders, instead of the whole path.',
         default: DEFAULTS.pathPrefix,
       }),
+    ),
+    uris: Type.Optional(
+      Type.Array(
+        textField(PATH_LENGTH_MAX, {
+          description:
+            "A raw path in APISIX's form: whole, with a * at its end, or with * for segments within.",
+        }),
+        {
+          minItems: 1,
+          maxItems: URIS_MAX,
+          uniqueItems: true,
+          description:
+            'Paths, instead of `path`; a request matches any of them. /foo* is a prefix of the text.',
+        },
+      ),
     ),
     hosts: Type.Optional(
       Type.Array(
@@ -72,6 +99,16 @@ const RouteSchema = Type.Object(
       ),
     ),
     methods: Type.Optional(methodsField(LIST_MAX, { description: 'Absent: every method.' })),
+    remote_addrs: Type.Optional(
+      Type.Array(textField(KEY_LENGTH_MAX, { description: 'An address, or address/bits.' }), {
+        minItems: 1,
+        maxItems: ADDRESSES_MAX,
+        description: "The client's address is one of these. Absent: every client.",
+      }),
+    ),
+    vars: Type.Optional(
+      expressionField({ description: "Conditions in the form of APISIX's vars. Absent: every request." }),
+    ),
     priority: Type.Optional(
       integerField(-(2 ** 31), 2 ** 31 - 1, {
         description: 'The larger one wins between routes with the same host and path.',
@@ -96,52 +133,18 @@ const RouteSchema = Type.Object(
         default: DEFAULTS.retries,
       }),
     ),
+    retry_timeout: Type.Optional(
+      durationField(DURATION_MS_MAX, {
+        description: 'No further attempt begins later than this after the first one. Absent: no such bound.',
+      }),
+    ),
     timeout: Type.Optional(timeoutSchema(DEFAULTS.routeTimeout)),
     mirror: Type.Optional(MirrorSchema),
   },
-  { ...closed, description: 'Requests that go to the same primary and are mirrored alike.' },
-);
-
-const AdminSchema = Type.Object(
-  {
-    listen: Type.Optional(
-      textField(KEY_LENGTH_MAX, {
-        description: 'Address of the admin listener. Off loopback it needs a key.',
-        default: DEFAULTS.adminAddress,
-      }),
-    ),
-    key: Type.Optional(
-      Type.String({
-        maxLength: KEY_LENGTH_MAX,
-        pattern: '^[\\x21-\\x7e]*$',
-        writeOnly: true,
-        errorMessage: `must be text of at most ${KEY_LENGTH_MAX} visible ASCII characters (quote numbers)`,
-        description: 'X-API-KEY of the Admin API; never printed. Empty or absent: one is generated at start.',
-      }),
-    ),
-  },
-  { ...closed, description: 'The admin listener.' },
-);
-
-const StoreSchema = Type.Object(
-  {
-    type: Type.Enum(['file', 'redis'], { description: '`redis` is not served yet.' }),
-    path: Type.Optional(
-      textField(PATH_LENGTH_MAX, {
-        description: "File of type file, relative to the process's working folder.",
-        default: DEFAULTS.storePath,
-      }),
-    ),
-    url: Type.Optional(
-      secretField(1, PATH_LENGTH_MAX, {
-        description: 'redis:// or rediss:// address of type redis; never printed.',
-      }),
-    ),
-  },
   {
     ...closed,
-    description: 'Where routes of the Admin API are kept.',
-    allOf: [requireWhen('type', 'redis', ['url'])],
+    description: 'Requests that go to the same primary and are mirrored alike.',
+    allOf: [requireUnless('uris', ['path'])],
   },
 );
 

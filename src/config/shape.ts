@@ -5,10 +5,14 @@
 
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import type { TSchema } from 'typebox';
+import { findAddressProblem } from '../core/address-set.ts';
 import { isWithin, type Quantity } from './field.ts';
 import { findNearest, type Path, type Rule } from './problem.ts';
 import type { Finding, Report } from './report.ts';
 import type { Source, Tree } from './source.ts';
+
+/** What the environment had a part in. */
+export type Expansions = Pick<Source, 'expanded' | 'unresolved'>;
 
 /** A validated tree after its bad parts were taken out: anything may be missing, but what is there is right. */
 export type Loose<T> = T extends readonly (infer E)[]
@@ -35,7 +39,7 @@ export function createShape(schema: TSchema): ValidateFunction {
     allowUnionTypes: true,
     strictRequired: false,
   });
-  ajv.addVocabulary(['errorMessage']);
+  ajv.addVocabulary(['errorMessage', 'x-unknown-key']);
   ajv.addKeyword({
     keyword: 'x-quantity',
     type: ['string', 'number'],
@@ -43,11 +47,23 @@ export function createShape(schema: TSchema): ValidateFunction {
     errors: false,
     validate: (quantity: Quantity, value: string | number) => isWithin(quantity, value),
   });
+  ajv.addKeyword({
+    keyword: 'x-address',
+    type: 'string',
+    schemaType: 'boolean',
+    errors: false,
+    validate: (_: boolean, value: string) => findAddressProblem(value) === null,
+  });
   return ajv.compile(schema);
 }
 
 /** Reports every misfit of `tree`, takes it out of the tree, and returns the rest. Changes `tree`. */
-export function fitShape(shape: ValidateFunction, tree: unknown, source: Source, report: Report): unknown {
+export function fitShape(
+  shape: ValidateFunction,
+  tree: unknown,
+  source: Expansions,
+  report: Pick<Report, 'add'>,
+): unknown {
   let findings = listFindings(shape, tree);
   if (findings.length > 0 && retype(findings, tree, source)) findings = listFindings(shape, tree);
   const unresolved = new Set(source.unresolved.map((path) => JSON.stringify(path)));
@@ -56,7 +72,8 @@ export function fitShape(shape: ValidateFunction, tree: unknown, source: Source,
     // The source has already told why this value cannot be known.
     if (unresolved.has(JSON.stringify(finding.path))) continue;
     report.add(finding);
-    if (finding.rule !== 'required') rest = prune(rest, finding.path);
+    // Keys that do not go together say so of the mapping that they are in.
+    if (finding.rule !== 'required' && finding.rule !== 'conflict') rest = prune(rest, finding.path);
   }
   for (const path of source.unresolved) rest = prune(rest, path);
   return rest;
@@ -73,7 +90,7 @@ function prune(tree: unknown, path: Path): unknown {
 }
 
 /** Gives unquoted scalars from the environment the type that the schema wants there, where text did not fit. */
-function retype(findings: readonly Finding[], tree: unknown, source: Source): boolean {
+function retype(findings: readonly Finding[], tree: unknown, source: Expansions): boolean {
   const misfits = new Set(findings.map((finding) => JSON.stringify(finding.path)));
   let isChanged = false;
   for (const scalar of source.expanded) {
@@ -100,11 +117,33 @@ function listFindings(shape: ValidateFunction, tree: unknown): Finding[] {
       findings.push(keyFinding);
       continue;
     }
+    if (isConflict(error)) {
+      const { errorMessage } = error.parentSchema as Parent;
+      findings.push({ path, rule: 'conflict', message: String(errorMessage) });
+      continue;
+    }
     if (misfits.has(error.instancePath)) continue;
     misfits.add(error.instancePath);
     findings.push(toValueFinding(error, path));
   }
-  return findings;
+  return findings.filter((finding) => finding.rule !== 'conflict' || !hasUnknownKey(finding.path, findings));
+}
+
+/** Whether a mapping has a wrong choice of keys, rather than a value one of several forms. */
+function isConflict({ keyword, data, schema }: ErrorObject): boolean {
+  if (keyword !== 'anyOf' && keyword !== 'oneOf') return false;
+  const isMapping = typeof data === 'object' && data !== null && !Array.isArray(data);
+  return (
+    isMapping && (schema as readonly Parent[]).every((branch) => 'required' in branch || 'not' in branch)
+  );
+}
+
+/** A key with a typo is a key that is missing: telling one of the two is enough. */
+function hasUnknownKey(path: Path, findings: readonly Finding[]): boolean {
+  const text = JSON.stringify(path);
+  return findings.some(
+    (other) => other.rule === 'unknown_key' && JSON.stringify(other.path.slice(0, -1)) === text,
+  );
 }
 
 /** Problems with a key: unknown, missing, or not of the form that keys have here. */
@@ -115,7 +154,7 @@ function toKeyFinding(error: ErrorObject, path: Path): Finding | null {
       const key = String(error.params.additionalProperty);
       const known = Object.keys((parent.properties ?? {}) as Parent);
       const suggestion = findNearest(key, known);
-      const message = 'is not a known key';
+      const message = String(parent['x-unknown-key'] ?? 'is not a known key');
       return { path: [...path, key], rule: 'unknown_key', message, found: key, suggestion, atKey: true };
     }
     case 'required': {
@@ -135,7 +174,8 @@ function toKeyFinding(error: ErrorObject, path: Path): Finding | null {
 function toValueFinding(error: ErrorObject, path: Path): Finding {
   const parent = (error.parentSchema ?? {}) as Parent;
   const message = typeof parent.errorMessage === 'string' ? parent.errorMessage : describe(error, parent);
-  const rule = error.keyword === 'anyOf' ? 'type' : (RULES[error.keyword] ?? 'range');
+  const rule =
+    error.keyword === 'anyOf' || error.keyword === 'oneOf' ? 'type' : (RULES[error.keyword] ?? 'range');
   const isSecret = parent.writeOnly === true && typeof error.data !== 'object';
   if (isSecret) return { path, rule, message };
   const suggestion =
@@ -151,7 +191,7 @@ function toValueFinding(error: ErrorObject, path: Path): Finding {
  */
 function chooseBranches(errors: readonly ErrorObject[]): readonly ErrorObject[] {
   let kept = errors;
-  for (const union of errors.filter((error) => error.keyword === 'anyOf')) {
+  for (const union of errors.filter(({ keyword }) => keyword === 'anyOf' || keyword === 'oneOf')) {
     const prefix = `${union.schemaPath}/`;
     const isInside = (error: ErrorObject): boolean =>
       error.schemaPath.startsWith(prefix) &&
@@ -163,7 +203,8 @@ function chooseBranches(errors: readonly ErrorObject[]): readonly ErrorObject[] 
       branch.every((error) => error.keyword !== 'type' || error.instancePath !== union.instancePath),
     );
     const isDeep = fitting?.some(
-      (error) => error.instancePath !== union.instancePath || toKeyFinding(error, []) !== null,
+      (error) =>
+        error.instancePath !== union.instancePath || (toKeyFinding(error, []) !== null && !isConflict(union)),
     );
     kept = kept.filter((error) => (isDeep ? error !== union : true) && !isInside(error));
     if (isDeep) kept = [...kept, ...fitting!];
@@ -180,14 +221,16 @@ function describe(error: ErrorObject, schema: Parent): string {
     case 'boolean':
       return 'must be true or false';
     case 'integer':
-      return `must be a whole number from ${minimum} to ${maximum}`;
+      return `must be a whole number${toRangeText(minimum, maximum)}`;
     case 'number':
-      return `must be a number from ${minimum} to ${maximum}`;
+      if (schema.exclusiveMinimum !== undefined) return `must be a number above ${schema.exclusiveMinimum}`;
+      return `must be a number${toRangeText(minimum, maximum)}`;
     case 'string': {
-      const length = `${schema.minLength ?? 0} to ${schema.maxLength} characters`;
+      const { minLength = 0, maxLength } = schema;
+      const length = maxLength === undefined ? '' : ` of ${minLength} to ${maxLength} characters`;
       const hint =
         typeof error.data === 'number' || typeof error.data === 'boolean' ? ' (put it in quotes)' : '';
-      return `must be text of ${length}${hint}`;
+      return `must be text${length}${hint}`;
     }
     case 'array':
       if (typeError) return 'must be a list';
@@ -197,6 +240,13 @@ function describe(error: ErrorObject, schema: Parent): string {
     default:
       return typeError ? 'must be a mapping' : `must have at most ${schema.maxProperties} entries`;
   }
+}
+
+function toRangeText(minimum: unknown, maximum: unknown): string {
+  if (maximum === undefined || maximum === Number.MAX_SAFE_INTEGER) {
+    return minimum === undefined ? '' : ` from ${minimum}`;
+  }
+  return ` from ${minimum} to ${maximum}`;
 }
 
 function toPath(tree: unknown, pointer: string): Path {

@@ -1,15 +1,15 @@
-// YAML text → plain values, with the place of each.
+// YAML text → plain values of each of its documents, with the place of each.
 //
 // Owns what a place in the values is in the file. Follows aliases and merge keys and reads the environment; knows nothing of
 // what the values mean. Every growth is bounded, because a config may be generated: depth, and what aliases multiply.
 
 import type { Alias, Node, Pair, YAMLMap } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, LineCounter } from 'yaml';
-import { composeDocument, DEPTH_MAX, toPosition } from './document.ts';
+import { type ComposedDocument, composeDocuments, DEPTH_MAX, toPosition } from './document.ts';
 import { expandEnvironment, hasReference, toTypedScalar } from './environment.ts';
 import type { Path } from './problem.ts';
 import { toPathText } from './problem.ts';
-import type { Places, Position, Report } from './report.ts';
+import { type Places, type Position, Report } from './report.ts';
 
 const VALUES_MAX = 1_000_000;
 
@@ -25,20 +25,54 @@ export interface Scalar {
   readonly typed: string | number | boolean;
 }
 
+/** A document of a file: what it says, and whatever is said about it. */
+export interface ReadDocument {
+  readonly source: Source;
+  readonly report: Report;
+  readonly tree: unknown;
+}
+
+/** What is common to the documents of a text. */
+interface Text {
+  readonly text: string;
+  readonly lines: LineCounter;
+  readonly environment: NodeJS.ProcessEnv;
+  /** So far, in all documents. */
+  values: number;
+}
+
+/** What is wrong with the text as such, or too much in it, goes to `report`; then there are no documents. */
+export function readDocuments(
+  text: string,
+  environment: NodeJS.ProcessEnv,
+  report: Report,
+): readonly ReadDocument[] {
+  const whole: Text = { text, lines: new LineCounter(), environment, values: 0 };
+  const documents: ReadDocument[] = [];
+  for (const document of composeDocuments(text, whole.lines, report)) {
+    const source = new Source(whole, document);
+    const own = new Report(report.file, source);
+    documents.push({ source, report: own, tree: source.read(own) });
+    if (whole.values <= VALUES_MAX) continue;
+    const message = `must have at most ${VALUES_MAX} values and ${DEPTH_MAX} levels, aliases counted`;
+    report.add({ path: [], rule: 'yaml', message });
+    return [];
+  }
+  return documents;
+}
+
 export class Source implements Places {
-  readonly #text: string;
-  readonly #lines = new LineCounter();
-  readonly #environment: NodeJS.ProcessEnv;
+  readonly #whole: Text;
   readonly #expanded = new Map<string, Scalar>();
   readonly #unresolved: Path[] = [];
   readonly #pairs = new Map<YAMLMap, Map<string, Pair>>();
-  #targets: ReadonlyMap<Alias, Node> = new Map();
-  #root: Node | null = null;
-  #values = 0;
+  readonly #targets: ReadonlyMap<Alias, Node>;
+  readonly #root: Node;
 
-  constructor(text: string, environment: NodeJS.ProcessEnv) {
-    this.#text = text;
-    this.#environment = environment;
+  constructor(whole: Text, { root, targets }: ComposedDocument) {
+    this.#whole = whole;
+    this.#root = root;
+    this.#targets = targets;
   }
 
   /** Scalars in which the environment had a part. */
@@ -51,45 +85,44 @@ export class Source implements Places {
     return this.#unresolved;
   }
 
-  /** The values, or undefined when the text is so broken that they would mislead; the report says why. */
+  /** The values. They mean nothing when the text has more of them than it may. */
   read(report: Report): unknown {
-    const document = composeDocument(this.#text, this.#lines, report);
-    if (document === null) return undefined;
-    this.#root = document.root;
-    this.#targets = document.targets;
-    const tree = this.#toValue(this.#root, [], report);
-    if (this.#values <= VALUES_MAX) return tree;
-    const message = `must have at most ${VALUES_MAX} values and ${DEPTH_MAX} levels, aliases counted`;
-    report.add({ path: [], rule: 'yaml', message });
-    return undefined;
+    return this.#toValue(this.#root, [], report);
+  }
+
+  /** The scalar at that path, if the environment had a part in it. */
+  findExpanded(path: Path): Scalar | null {
+    return this.#expanded.size === 0 ? null : (this.#expanded.get(toPathText(path)) ?? null);
+  }
+
+  isUnresolved(path: Path): boolean {
+    if (this.#unresolved.length === 0) return false;
+    const text = toPathText(path);
+    return this.#unresolved.some((other) => toPathText(other) === text);
   }
 
   locate(path: Path, atKey: boolean): Position {
-    let parent = this.#root;
-    let at = parent?.range?.[0] ?? 0;
+    let parent: Node | null = this.#root;
+    let at = parent.range?.[0] ?? 0;
     for (const [depth, step] of path.entries()) {
       const pair = isMap(parent) ? this.#listPairs(parent).get(String(step)) : undefined;
       const value = isSeq(parent) ? parent.items[Number(step)] : pair?.value;
       const key = pair?.key as Node | undefined;
-      const node = value as Node | null | undefined;
+      const node: Node | null | undefined = value as Node | null | undefined;
       const isKeyWanted = atKey && depth === path.length - 1;
       at = (isKeyWanted ? key?.range?.[0] : node?.range?.[0]) ?? key?.range?.[0] ?? at;
       parent = this.#resolve(node ?? null);
     }
-    return toPosition(this.#lines, at);
-  }
-
-  findWritten(path: Path): string | null {
-    return this.#expanded.get(toPathText(path))?.written ?? null;
+    return toPosition(this.#whole.lines, at);
   }
 
   #toValue(node: Node | null, path: Path, report: Report): unknown {
-    this.#values++;
+    this.#whole.values++;
     const target = this.#resolve(node);
-    // Aliases can nest and multiply without end; past the bounds nothing is read, and read() says so.
-    if (this.#values > VALUES_MAX || target === null) return null;
+    // Aliases can nest and multiply without end; past the bounds nothing is read, and readDocuments() says so.
+    if (this.#whole.values > VALUES_MAX || target === null) return null;
     if (path.length > DEPTH_MAX) {
-      this.#values = VALUES_MAX + 1;
+      this.#whole.values = VALUES_MAX + 1;
       return null;
     }
     if (isMap(target)) return this.#toMapping(target, path, report);
@@ -102,7 +135,7 @@ export class Source implements Places {
   #toMapping(map: YAMLMap, path: Path, report: Report): Tree {
     const own = new Set<string>();
     for (const pair of map.items) {
-      const position = toPosition(this.#lines, (pair.key as Node | null)?.range?.[0] ?? 0);
+      const position = toPosition(this.#whole.lines, (pair.key as Node | null)?.range?.[0] ?? 0);
       const key = toKey(pair);
       if (isMerge(pair)) {
         if (this.#listMerged(pair).every((source) => isMap(source))) continue;
@@ -129,7 +162,7 @@ export class Source implements Places {
     if (!isScalar(node)) return null;
     const written = typeof node.value === 'string' ? node.value : null;
     if (written === null || !hasReference(written)) return node.value;
-    const { text, problems } = expandEnvironment(written, this.#environment);
+    const { text, problems } = expandEnvironment(written, this.#whole.environment);
     for (const { at, message } of problems) {
       report.add({ path, rule: 'environment', message, position: this.#locateInside(node, written, at) });
     }
@@ -147,11 +180,11 @@ export class Source implements Places {
     const before = written.slice(0, at).split(reference).length - 1;
     let found = from;
     for (let count = 0; count <= before; count++) {
-      const next = this.#text.indexOf(reference, count === 0 ? found : found + 1);
-      if (next === -1 || next >= to) return toPosition(this.#lines, from);
+      const next = this.#whole.text.indexOf(reference, count === 0 ? found : found + 1);
+      if (next === -1 || next >= to) return toPosition(this.#whole.lines, from);
       found = next;
     }
-    return toPosition(this.#lines, found);
+    return toPosition(this.#whole.lines, found);
   }
 
   /** Own pairs, the first of a key that is given twice, then merged ones: https://yaml.org/type/merge.html. */

@@ -3,7 +3,6 @@
 // Owns the rules of mirrors that a schema cannot say, and what is not served yet. Like all of the translation it reports
 // and goes on.
 
-import { isIPv6 } from 'node:net';
 import { classifyRequestHeader, RequestHeader } from '../core/headers.ts';
 import type {
   Compare,
@@ -14,14 +13,21 @@ import type {
   Mirror,
   Shadow,
 } from '../core/model.ts';
-import { CONDITION_ABSENT, CONDITION_EQUALS, CONDITION_PRESENT, LIMIT_LOCAL } from '../core/model.ts';
-import { isHostName, isServerAddress } from './address.ts';
+import {
+  CONDITION_ABSENT,
+  CONDITION_EQUALS,
+  CONDITION_PRESENT,
+  LIMIT_LOCAL,
+  LIMIT_REDIS_CLUSTER,
+} from '../core/model.ts';
 import type { CompareInput } from './compare-schema.ts';
 import { DEFAULTS } from './defaults.ts';
 import type { LimitInput } from './limit-schema.ts';
 import type { MirrorInput, ShadowInput } from './mirror-schema.ts';
 import type { Path } from './problem.ts';
+import { toRedisSettings } from './redis.ts';
 import type { Loose } from './shape.ts';
+import { toExpression } from './umbra-expression.ts';
 import {
   checkRawPath,
   readDuration,
@@ -159,7 +165,8 @@ function toConditions(
     const path = [...at, 'path_regex'];
     translation.report.add({ path, rule: 'format', message: `does not compile: ${wrong}`, found: regex });
   }
-  return { methods: toListed(input.methods), headers, pathRegex: regex ?? null, vars: null };
+  const vars = input.vars === undefined ? null : toExpression(input.vars, [...at, 'vars'], translation);
+  return { methods: toListed(input.methods), headers, pathRegex: regex ?? null, vars };
 }
 
 /** The texts "true" and "false" mean what the truth values mean: whether the header is there. */
@@ -182,26 +189,15 @@ function findRegexProblem(source: string): string | null {
 }
 
 function toLimit(input: Loose<LimitInput>, at: Path, { report }: Translation): Limit {
-  const host = input.redis_host;
-  if (host !== undefined && !isHostName(host) && !isIPv6(host)) {
-    const message = 'must be a name or an address, without a port';
-    report.add({ path: [...at, 'redis_host'], rule: 'format', message, found: host });
-  }
-  for (const [index, node] of (input.redis_cluster_nodes ?? []).entries()) {
-    if (node === undefined || isServerAddress(node)) continue;
-    const path = [...at, 'redis_cluster_nodes', index];
-    report.add({ path, rule: 'format', message: 'must be host:port', found: node });
-  }
   const policy = input.policy ?? DEFAULTS.limit.policy;
-  if (policy !== LIMIT_LOCAL) {
-    const message = 'is not served yet: local is the only policy so far';
-    report.add({ path: [...at, 'policy'], rule: 'not_served', message, found: policy });
-  }
+  const redis = toRedisSettings(input, policy === LIMIT_REDIS_CLUSTER, (path, message, found) =>
+    report.add({ path: [...at, ...path], rule: 'format', message, found }),
+  );
   return {
     count: input.count ?? DEFAULTS.limit.count,
     windowMs: (input.time_window ?? DEFAULTS.limit.timeWindow) * 1000,
-    policy: LIMIT_LOCAL,
-    redis: null,
+    policy,
+    redis: policy === LIMIT_LOCAL ? null : redis,
   };
 }
 

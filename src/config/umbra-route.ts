@@ -4,47 +4,68 @@
 // translation it reports and goes on.
 
 import { createHash } from 'node:crypto';
-import { PATH_EXACT, PATH_PREFIX, type Route, type WeightedBackend } from '../core/model.ts';
+import { findAddressProblem } from '../core/address-set.ts';
+import {
+  PATH_EXACT,
+  PATH_PREFIX,
+  type PathPattern,
+  type Route,
+  type WeightedBackend,
+} from '../core/model.ts';
 import { isHostPattern } from './address.ts';
 import { CYCLE_MAX, DEFAULTS } from './defaults.ts';
+import { findUriProblem, toPathPattern } from './path-pattern.ts';
 import type { Path } from './problem.ts';
+import { toDurationMs } from './quantity.ts';
+import type { Report } from './report.ts';
 import type { BackendInput, RouteInput } from './schema.ts';
 import type { Loose } from './shape.ts';
+import { toExpression } from './umbra-expression.ts';
 import { toMirror } from './umbra-mirror.ts';
 import { checkRawPath, type Translation, toBackend, toHostHeader, toTimeouts } from './umbra-upstream.ts';
+import { countPlaces } from './weight.ts';
 
 const REVISION_LENGTH = 16;
 
-export function toRoutes(
-  inputs: readonly (Loose<RouteInput> | undefined)[],
-  at: Path,
-  translation: Translation,
-): readonly Route[] {
-  const routes = inputs.map((input, index) => toRoute(input ?? {}, [...at, index], translation));
-  checkIds(inputs, at, translation);
-  checkPatterns(inputs, routes, at, translation);
-  return routes;
+/** The routes of one document, which stand at `routes`. */
+export interface RouteSource {
+  readonly inputs: readonly (Loose<RouteInput> | undefined)[];
+  readonly translation: Translation;
+}
+
+/** A route with where it came from. */
+interface PlacedRoute {
+  readonly input: Loose<RouteInput>;
+  readonly route: Route;
+  readonly at: Path;
+  readonly report: Report;
+}
+
+/** The routes of all documents. Whether their ids are taken elsewhere is the loader's to check. */
+export function toRoutes(sources: readonly RouteSource[]): readonly Route[] {
+  const placed = sources.flatMap(({ inputs, translation }) =>
+    inputs.map((input = {}, index): PlacedRoute => {
+      const at = ['routes', index];
+      return { input, at, report: translation.report, route: toRoute(input, at, translation) };
+    }),
+  );
+  checkPatterns(placed);
+  return placed.map(({ route }) => route);
 }
 
 function toRoute(input: Loose<RouteInput>, at: Path, translation: Translation): Route {
-  if (input.path !== undefined) checkRawPath(input.path, [...at, 'path'], translation);
   const route: Omit<Route, 'revision'> = {
     id: input.id ?? '',
     hosts: toHosts(input.hosts ?? [], [...at, 'hosts'], translation),
-    paths: [
-      {
-        match: (input.path_prefix ?? DEFAULTS.pathPrefix) ? PATH_PREFIX : PATH_EXACT,
-        path: input.path ?? '',
-      },
-    ],
+    paths: toPaths(input, at, translation),
     methods: (input.methods ?? []).filter((method) => method !== undefined),
-    remoteAddrs: [],
-    vars: null,
+    remoteAddrs: toRemoteAddrs(input.remote_addrs ?? [], [...at, 'remote_addrs'], translation),
+    vars: input.vars === undefined ? null : toExpression(input.vars, [...at, 'vars'], translation),
     priority: input.priority ?? DEFAULTS.priority,
     backends: toPrimaries(input.backends ?? [], [...at, 'backends'], translation),
     hostHeader: toHostHeader(input.host_header, [...at, 'host_header'], translation),
     retries: input.retries ?? DEFAULTS.retries,
-    retryTimeoutMs: null,
+    retryTimeoutMs: input.retry_timeout === undefined ? null : toDurationMs(input.retry_timeout),
     timeouts: toTimeouts(input.timeout, DEFAULTS.routeTimeout),
     mirror: input.mirror === undefined ? null : toMirror(input.mirror, [...at, 'mirror'], translation),
   };
@@ -56,6 +77,44 @@ export function toRevised(route: Omit<Route, 'revision'>): Route {
   const { id, ...rest } = route;
   const revision = createHash('sha256').update(JSON.stringify(route)).digest('hex').slice(0, REVISION_LENGTH);
   return { id, revision, ...rest };
+}
+
+function toPaths(input: Loose<RouteInput>, at: Path, translation: Translation): readonly PathPattern[] {
+  const { report } = translation;
+  const { path = '', path_prefix: prefix, uris } = input;
+  if (input.path !== undefined) checkRawPath(path, [...at, 'path'], translation);
+  const own: PathPattern = { match: (prefix ?? DEFAULTS.pathPrefix) ? PATH_PREFIX : PATH_EXACT, path };
+  if (uris === undefined) return [own];
+  for (const key of ['path', 'path_prefix'] as const) {
+    if (input[key] === undefined) continue;
+    report.add({ path: [...at, key], rule: 'conflict', message: 'cannot stand beside uris', atKey: true });
+  }
+  return uris.map((uri = '/', index) => {
+    const message = findUriProblem(uri) ?? findStarProblem(uri);
+    if (message === null) return toPathPattern(uri);
+    report.add({ path: [...at, 'uris', index], rule: 'format', message, found: uri });
+    return own;
+  });
+}
+
+/** APISIX takes a * inside a segment too, for what few would expect of it. */
+function findStarProblem(uri: string): string | null {
+  return /[^/]\*.|\*[^/]/.test(uri) ? 'must have a * only at its end or as a whole segment' : null;
+}
+
+function toRemoteAddrs(
+  inputs: readonly (string | undefined)[],
+  at: Path,
+  { report }: Translation,
+): readonly string[] {
+  const addresses: string[] = [];
+  for (const [index, input] of inputs.entries()) {
+    if (input === undefined) continue;
+    const message = findAddressProblem(input);
+    if (message !== null) report.add({ path: [...at, index], rule: 'format', message, found: input });
+    addresses.push(input);
+  }
+  return addresses;
 }
 
 function toHosts(
@@ -88,68 +147,50 @@ function toPrimaries(
   const { report } = translation;
   const primaries = inputs.map((input, index): WeightedBackend => {
     const backend = toBackend(input ?? {}, [...at, index], translation);
-    return { ...backend, weight: input?.weight ?? DEFAULTS.weight, priority: 0 };
+    const { weight = DEFAULTS.weight, priority = DEFAULTS.priority } = input ?? {};
+    return { ...backend, weight, priority };
   });
   if (inputs.some((input) => input === undefined) || primaries.length === 0) return primaries;
-  const weights = primaries.map((primary) => primary.weight);
-  const divisor = weights.reduce(toCommonDivisor, 0);
-  if (divisor === 0) {
+  const weighted = primaries.filter((primary) => primary.weight > 0);
+  if (weighted.length === 0) {
     report.add({ path: at, rule: 'conflict', message: 'must have at least one weight above 0' });
-  } else {
-    const places = weights.reduce((sum, weight) => sum + weight / divisor, 0);
-    if (places > CYCLE_MAX) {
-      const message = `must have weights that add up to ${CYCLE_MAX} at most after division by their common divisor`;
-      report.add({ path: at, rule: 'range', message, found: places });
-    }
+  }
+  // Each priority has a cycle of its own.
+  for (const tier of Map.groupBy(weighted, (primary) => primary.priority).values()) {
+    const weights = tier.map((primary) => primary.weight);
+    const places = countPlaces(weights);
+    if (places <= CYCLE_MAX) continue;
+    const message = `must have weights that add up to ${CYCLE_MAX} at most after division by their common divisor`;
+    report.add({ path: at, rule: 'range', message, found: places });
   }
   return primaries;
 }
 
-function toCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : toCommonDivisor(b, a % b);
-}
-
-function checkIds(
-  inputs: readonly (Loose<RouteInput> | undefined)[],
-  at: Path,
-  { report }: Translation,
-): void {
-  const seen = new Map<string, number>();
-  for (const [index, input] of inputs.entries()) {
-    const id = input?.id;
-    if (id === undefined) continue;
-    const other = seen.get(id);
-    if (other === undefined) {
-      seen.set(id, index);
-      continue;
-    }
-    const line = report.lineOf([...at, other, 'id']);
-    const message = `is the id of another route too, in line ${line}`;
-    report.add({ path: [...at, index, 'id'], rule: 'duplicate', message, found: id });
-  }
-}
-
 /** Two routes for exactly the same requests: one of them would never be used. */
-function checkPatterns(
-  inputs: readonly (Loose<RouteInput> | undefined)[],
-  routes: readonly Route[],
-  at: Path,
-  { report }: Translation,
-): void {
-  const seen = new Map<string, number>();
-  for (const [index, route] of routes.entries()) {
-    const keys = ['hosts', 'path', 'path_prefix', 'methods', 'priority'];
+function checkPatterns(placed: readonly PlacedRoute[]): void {
+  const seen = new Map<string, PlacedRoute>();
+  for (const own of placed) {
+    const { input, route, at, report } = own;
+    const keys = ['hosts', 'path', 'path_prefix', 'uris', 'methods', 'remote_addrs', 'vars', 'priority'];
     // Of a route without path, or with something wrong in these keys, nobody knows what it would match.
-    if (inputs[index]?.path === undefined || report.hasProblemUnder([...at, index], keys)) continue;
-    const { hosts, paths, methods, priority } = route;
-    const pattern = JSON.stringify([hosts.toSorted(), paths, methods.toSorted(), priority]);
+    const key = toPathKey(input);
+    if (input[key] === undefined || report.hasProblemUnder(at, keys)) continue;
+    const { hosts, paths, methods, remoteAddrs, vars, priority } = route;
+    const texts = paths.map(({ match, path }) => `${match} ${path}`);
+    const lists = [hosts, texts, methods, remoteAddrs].map((list) => list.toSorted());
+    const pattern = JSON.stringify([...lists, vars, priority]);
     const other = seen.get(pattern);
     if (other === undefined) {
-      seen.set(pattern, index);
+      seen.set(pattern, own);
       continue;
     }
-    const [line, otherLine] = [index, other].map((place) => report.lineOf([...at, place, 'path']));
-    const message = `matches exactly the requests of another route: lines ${otherLine} and ${line} have the same hosts, path, path_prefix, methods and priority`;
-    report.add({ path: [...at, index, 'path'], rule: 'duplicate', message, found: inputs[index]?.path });
+    const place = report.name(other.report, [...other.at, toPathKey(other.input)]);
+    const message = `matches exactly the requests of another route, in ${place}: they have the same hosts, paths, methods, remote_addrs, vars and priority`;
+    report.add({ path: [...at, key], rule: 'duplicate', message, found: input[key] });
   }
+}
+
+/** The key that says which paths a route has. */
+function toPathKey(input: Loose<RouteInput>): 'path' | 'uris' {
+  return input.uris === undefined ? 'path' : 'uris';
 }

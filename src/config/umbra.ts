@@ -1,46 +1,43 @@
 // umbra's own dialect → Config: everything but the routes.
 //
-// Owns listeners, admin, threads, store and limits. Like all of the translation it reads what the shape left over,
+// Owns listeners, threads and limits. Like all of the translation it reads what the shape left over,
 // reports, and goes on with a stand-in, because a config with problems is never returned.
 
 import { availableParallelism } from 'node:os';
-import { resolve } from 'node:path';
-import {
-  ADMIN_API_V3,
-  type AdminSettings,
-  type Config,
-  type Limits,
-  type Listener,
-  type Threads,
-} from '../core/model.ts';
-import { type Address, isLoopback, toAddress } from './address.ts';
+import type { Config, Limits, Listener, Threads } from '../core/model.ts';
+import { type Address, toAddress } from './address.ts';
 import { readTlsFiles } from './certificate.ts';
 import { DEFAULTS, THREADS_FRONTEND_MAX } from './defaults.ts';
 import type { HttpsInput, LimitsInput } from './edge-schema.ts';
 import type { Path } from './problem.ts';
+import type { Report } from './report.ts';
 import type { UmbraInput } from './schema.ts';
 import type { Loose } from './shape.ts';
-import { toRoutes } from './umbra-route.ts';
+import { toAdmin, toStore } from './umbra-control.ts';
 import { readDuration, readSize, type Translation, toTimeouts } from './umbra-upstream.ts';
 
 type Input = Loose<UmbraInput>;
 
 const NO_ADDRESS: Address = { host: '', port: 0 };
 
-export function toConfig(input: Input, translation: Translation): Config {
+/** The sections may come from several documents: `of` says from which. Routes, timeouts and notices are left to the loader. */
+export function toConfig(input: Input, of: (section: keyof Input) => Translation): Config {
   // Addresses by path, so that two listeners on one address are found before the system mixes their connections up.
   const taken: (readonly [Path, Address])[] = [];
-  const listeners = toListeners(input.listen ?? { http: DEFAULTS.httpAddress }, taken, translation);
-  const admin = toAdmin(input.admin ?? {}, taken, translation);
-  checkDistinct(taken, translation);
+  const listeners = toListeners(input.listen ?? { http: DEFAULTS.httpAddress }, taken, of('listen'));
+  const adminText = input.admin?.listen ?? DEFAULTS.adminAddress;
+  const adminAddress = takeAddress(adminText, ['admin', 'listen'], taken, of('admin'));
+  checkDistinct(taken, of);
+  const store = toStore(input.store ?? {}, of('store'));
+  const isAddress = adminAddress !== NO_ADDRESS;
   return {
     listeners,
-    admin,
+    admin: toAdmin(input.admin ?? {}, isAddress ? adminAddress : null, store, of('admin')),
     threads: toThreads(input.threads),
-    store: { type: 'file', path: toStorePath(input.store, translation) },
+    store,
     shutdownTimeoutMs: readDuration(input.shutdown_timeout, DEFAULTS.shutdownTimeout),
     limits: toLimits(input.limits ?? {}),
-    routes: toRoutes(input.routes ?? [], ['routes'], translation),
+    routes: [],
     apisixMirrorTimeouts: toTimeouts(undefined, DEFAULTS.apisixMirrorTimeout),
     notices: [],
   };
@@ -96,12 +93,16 @@ function takeAddress(
   return value;
 }
 
-function checkDistinct(taken: readonly (readonly [Path, Address])[], { report }: Translation): void {
+function checkDistinct(
+  taken: readonly (readonly [Path, Address])[],
+  of: (section: keyof Input) => Translation,
+): void {
+  const reportOf = (path: Path): Report => of(path[0] as keyof Input).report;
   for (const [index, [path, address]] of taken.entries()) {
     const other = taken.slice(0, index).find(([, earlier]) => isSamePlace(earlier, address));
     if (other === undefined) continue;
-    const message = `takes an address that is taken already, in line ${report.lineOf(other[0])}`;
-    report.add({ path, rule: 'duplicate', message, found: `${address.host}:${address.port}` });
+    const message = `takes an address that is taken already, in ${reportOf(path).name(reportOf(other[0]), other[0])}`;
+    reportOf(path).add({ path, rule: 'duplicate', message, found: `${address.host}:${address.port}` });
   }
 }
 
@@ -113,33 +114,6 @@ function isSamePlace(a: Address, b: Address): boolean {
   return a.host === b.host || isCovered;
 }
 
-function toAdmin(
-  input: NonNullable<Input['admin']>,
-  taken: (readonly [Path, Address])[],
-  translation: Translation,
-): AdminSettings {
-  const { report } = translation;
-  const path = ['admin', 'listen'];
-  const address = takeAddress(input.listen ?? DEFAULTS.adminAddress, path, taken, translation);
-  const key = input.key === undefined || input.key === '' ? null : input.key;
-  const isOpen = address !== NO_ADDRESS && !isLoopback(address.host);
-  if (isOpen && key === null && !report.hasProblemUnder(['admin'], ['key'])) {
-    const message = 'must be on loopback unless admin.key is set';
-    report.add({ path, rule: 'conflict', message, found: input.listen });
-  }
-  return {
-    host: address.host,
-    port: address.port,
-    key,
-    viewerKey: null,
-    keyRequired: true,
-    keyFile: resolve(translation.folder, DEFAULTS.adminKeyPath),
-    allow: [],
-    apiVersion: ADMIN_API_V3,
-    onProxyPort: false,
-  };
-}
-
 function toThreads(input: Input['threads']): Threads {
   const half = Math.floor(availableParallelism() / 2);
   const { frontend = DEFAULTS.threads, mirror = DEFAULTS.threads } = input ?? {};
@@ -147,29 +121,6 @@ function toThreads(input: Input['threads']): Threads {
     frontend: typeof frontend === 'number' ? frontend : Math.min(Math.max(1, half), THREADS_FRONTEND_MAX),
     mirror: typeof mirror === 'number' ? mirror : 1,
   };
-}
-
-function toStorePath(input: Input['store'], { report, folder }: Translation): string {
-  const path = resolve(folder, input?.path ?? DEFAULTS.storePath);
-  if (input?.type === 'redis') {
-    const message = 'is not served yet: file is the only store so far';
-    report.add({ path: ['store', 'type'], rule: 'not_served', message, found: input.type });
-    if (input.path !== undefined) {
-      report.add({ path: ['store', 'path'], rule: 'conflict', message: 'belongs to type file', atKey: true });
-    }
-  }
-  if (input?.type === 'file' && input.url !== undefined) {
-    report.add({ path: ['store', 'url'], rule: 'conflict', message: 'belongs to type redis', atKey: true });
-  }
-  if (input?.url !== undefined && !isRedisUrl(input.url)) {
-    const message = 'must be a redis:// or rediss:// address with a host';
-    report.add({ path: ['store', 'url'], rule: 'format', message });
-  }
-  return path;
-}
-
-function isRedisUrl(text: string): boolean {
-  return URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol) && new URL(text).hostname !== '';
 }
 
 function toLimits(input: Loose<LimitsInput>): Limits {

@@ -49,6 +49,12 @@ const ROOT: readonly Bound[] = [
 const ROUTE: readonly Bound[] = [
   { path: 'retries', ...COUNT(0, 10) },
   { path: 'priority', ...COUNT(-(2 ** 31), 2 ** 31 - 1) },
+  { path: 'retry_timeout', ...DURATION },
+  {
+    path: 'vars',
+    good: ['[]', '[[arg_a, "==", 1]]', '[OR, [arg_a, "==", 1], [[arg_b, "!", in, [x]]]]'],
+    bad: ['x', '[x]', '[arg_a, "==", 1]', '{}'],
+  },
   { path: 'path_prefix', good: ['true', 'false'], bad: ['yes', 0, '"true"'] },
   { path: 'timeout.connect', ...DURATION },
   { path: 'timeout.send', ...DURATION },
@@ -127,6 +133,17 @@ const LISTS: readonly { path: string; maximum: number; write: (count: number) =>
     write: (count) => withRoute(`hosts: ${fill(count, (n) => `h${n}`)}`),
   },
   {
+    path: 'routes[0].uris',
+    maximum: 256,
+    write: (count) =>
+      `routes:\n  - { id: a, uris: ${fill(count, (n) => `/h${n}*`)}, backends: [{ url: "http://h" }] }`,
+  },
+  {
+    path: 'routes[0].remote_addrs',
+    maximum: 1024,
+    write: (count) => withRoute(`remote_addrs: ${fill(count, (n) => `10.0.${n >> 8}.${n & 255}`)}`),
+  },
+  {
     path: 'routes[0].methods',
     maximum: 64,
     write: (count) => withRoute(`methods: ${fill(count, (n) => `M${n}`)}`),
@@ -181,6 +198,20 @@ test('weights are 0 to 65535, one is above 0, and without their common divisor t
   assert.deepEqual(paths(65_535, 1), []);
   assert.deepEqual(paths(65_535, 2), ['routes[0].backends']);
   assert.deepEqual(paths(65_534, 65_532, 2), [], 'halved they fit');
+});
+
+test('weights of different priorities need not fit together', () => {
+  const paths = (...weights: readonly [number, number][]): readonly string[] => {
+    const list = weights.map(
+      ([weight, priority], n) => `{ url: "http://h${n}", weight: ${weight}, priority: ${priority} }`,
+    );
+    return listProblems(withPrimaries(`[${list.join(', ')}]`)).map((problem) => problem.path);
+  };
+  assert.deepEqual(paths([65_535, 0], [2, -1]), []);
+  assert.deepEqual(paths([65_535, 0], [2, 0], [1, 1]), ['routes[0].backends']);
+  assert.deepEqual(paths([0, 1], [1, 0]), []);
+  assert.deepEqual(paths([0, 1], [0, 0]), ['routes[0].backends']);
+  assert.deepEqual(paths([1, 2 ** 31]), ['routes[0].backends[0].priority']);
 });
 
 test('ids have 1 to 64 letters, digits, dots, underscores and hyphens', () => {

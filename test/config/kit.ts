@@ -40,7 +40,7 @@ export function listProblems(
 }
 
 export function listFileProblems(file: string, environment: Environment = {}): readonly Problem[] {
-  return collect(() => loadConfig(file, environment));
+  return collect(() => loadConfig([file], environment));
 }
 
 export function listLines(text: string, environment: Environment = {}): readonly string[] {

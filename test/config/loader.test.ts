@@ -13,9 +13,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { checkFiles } from '../../src/config/check.ts';
+import { checkFiles, checkTogether } from '../../src/config/check.ts';
 import { loadConfig } from '../../src/config/loader.ts';
-import { formatProblem } from '../../src/config/problem.ts';
+import { ConfigError, formatProblem } from '../../src/config/problem.ts';
 import { toSchemaText } from '../../src/config/schema.ts';
 import { createCertificate } from '../kit/certificate.ts';
 import { listFileProblems, listKeys, listProblems, mirrorYaml, parse } from './kit.ts';
@@ -69,7 +69,7 @@ test('the file that the design shows loads whole', () => {
   copyFileSync(certificate.keyFile, join(folder, 'tls/key.pem'));
   const file = join(folder, 'design.yaml');
   copyFileSync(join(root, 'test/config/design.yaml'), file);
-  const config = loadConfig(file, {});
+  const config = loadConfig([file], {});
   assert.deepEqual(config.listeners, [
     { host: '0.0.0.0', port: 9080, tls: null },
     {
@@ -141,6 +141,9 @@ test('every example in config/ loads as it is, and names the schema for editors'
     'config/umbra.yaml': 'umbra.schema.json',
     'config/examples/full.yaml': '../umbra.schema.json',
   };
+  for (const name of ['apisix-standalone.yaml', 'apisix-route.json', 'apisix-config.yaml']) {
+    assert.deepEqual(listFileProblems(join(root, 'config/examples', name)), [], name);
+  }
   for (const [name, schema] of Object.entries(examples)) {
     assert.deepEqual(listFileProblems(join(root, name)), [], name);
     const [modeline] = readFileSync(join(root, name), 'utf8').split('\n', 1);
@@ -161,6 +164,114 @@ test('every key is in the full example and in the documentation', () => {
     assert.match(example, new RegExp(`\\b${key}:`), key);
     assert.match(docs, new RegExp(`[\`.]${key}[\`.]`), key);
   }
+});
+
+function listTogether(...files: string[]): readonly string[] {
+  try {
+    loadConfig(files, {});
+    return [];
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.problems.map((problem) => formatProblem(problem).replaceAll(`${folder}/`, ''));
+  }
+}
+
+test('several files make one config, in whatever forms, and refer to each other', () => {
+  const umbra = write(
+    'own.yaml',
+    'threads: { frontend: 3 }\nroutes: [{ id: a, path: /, backends: [{ url: "http://h" }] }]\n',
+  );
+  const routes = write('routes.yaml', 'routes: [{ id: b, uri: /b, upstream_id: u }]\n#END\n');
+  const upstreams = write('upstreams.yaml', 'upstreams: [{ id: u, nodes: { up: 1 } }]\n#END\n');
+  const attributes = write('config.yaml', 'plugin_attr: { proxy-mirror: { timeout: { send: 7s } } }\n');
+  const config = loadConfig([umbra, routes, upstreams, attributes], {});
+  assert.deepEqual(
+    config.routes.map(({ id, backends }) => [id, backends[0]!.origin]),
+    [
+      ['a', 'http://h:80'],
+      ['b', 'http://up:80'],
+    ],
+  );
+  assert.equal(config.threads.frontend, 3);
+  assert.equal(config.apisixMirrorTimeouts.sendMs, 7000);
+  assert.deepEqual(listTogether(umbra, routes), [
+    'routes.yaml:1:41: routes[0].upstream_id: leads nowhere: route b refers to upstream u, and there is none',
+  ]);
+});
+
+test('what stands in two files and may stand in one is a problem that names both', () => {
+  const one = write('one.yaml', `threads: { frontend: 3 }\nlimits: {}\n${mirrorYaml()}`);
+  const two = write(
+    'two.yaml',
+    'threads: { mirror: 1 }\nroutes:\n  - { id: a, path: /x, backends: [{ url: "http://h" }] }\n',
+  );
+  const three = write('three.yaml', '\nid: a\nuri: /\nupstream: { nodes: {} }\n');
+  assert.deepEqual(listTogether(one, two, three), [
+    'two.yaml:1:1: threads: is given twice: it stands in one.yaml:1 too',
+    'two.yaml:3:11: routes[0].id: is the id of another route too, in one.yaml:4, found "a"',
+    'three.yaml:2:5: id: is the id of another route too, in one.yaml:4, found "a"',
+  ]);
+  const same = write('same.yaml', 'routes: [{ id: b, path: /a, backends: [{ url: "http://h" }] }]\n');
+  assert.match(
+    listTogether(one, same).join('\n'),
+    /^same\.yaml:1:25: routes\[0\]\.path: matches exactly the requests of another route, in one\.yaml:5: /,
+  );
+  assert.equal(listTogether(one, one).length, 4);
+});
+
+test('the files that a document names lie beside its file', () => {
+  mkdirSync(join(folder, 'below'));
+  copyFileSync(certificate.caFile, join(folder, 'below/ca.pem'));
+  const route = 'routes: [{ id: b, path: /b, backends: [{ url: "https://h", tls: { ca: ca.pem } }] }]\n';
+  const below = write('below/routes.yaml', route);
+  const above = write('above.yaml', 'store: { type: file, path: routes.json }\n');
+  const config = loadConfig([above, below], {});
+  assert.equal(config.routes[0]!.backends[0]!.tls!.ca, certificate.ca);
+  assert.equal((config.store as { path: string }).path, join(folder, 'routes.json'));
+});
+
+test('many documents do not have more values together than one may have', () => {
+  const alias =
+    'x: &x [1,1,1,1,1,1,1,1,1,1]\ny: &y [*x,*x,*x,*x,*x,*x,*x,*x,*x,*x]\nz: &z [*y,*y,*y,*y,*y,*y,*y,*y,*y,*y]\nroutes: [*z,*z,*z,*z,*z,*z,*z,*z,*z,*z]\n';
+  const lines = listTogether(write('many.yaml', Array(200).fill(alias).join('---\n')));
+  assert.deepEqual(lines, ['many.yaml:1:1: must have at most 1000000 values and 64 levels, aliases counted']);
+});
+
+test('check takes each file by itself, though references may lead to another; with --config all are one', () => {
+  const routes = write('r.yaml', 'routes: [{ id: a, uri: /b, upstream_id: u }]\n#END\n');
+  const upstreams = write(
+    'u.yaml',
+    'upstreams: [{ id: u, nodes: { up: 1 }, checks: { active: {} } }]\n#END\n',
+  );
+  const same = write('s.yaml', mirrorYaml());
+  const run = (check: typeof checkFiles, ...files: string[]): [number, string] => {
+    const lines: string[] = [];
+    const exitCode = check(files, {}, (line) => lines.push(line.replaceAll(`${folder}/`, '')));
+    return [exitCode, lines.join('')];
+  };
+  const notice =
+    'u.yaml:1:40: upstreams[0].checks: has no effect: the health of nodes is not checked, a failed attempt goes on to another one\n';
+  assert.deepEqual(run(checkFiles, routes, upstreams, same), [
+    0,
+    `r.yaml: ok, 1 route\n${notice}u.yaml: ok, 0 routes\ns.yaml: ok, 1 route\n`,
+  ]);
+  const wrong = write('w.yaml', 'upstreams: [{ id: u, nodes: { up: 1 }, scheme: grpc }]\n#END\n');
+  for (const files of [
+    [routes, wrong],
+    [wrong, routes],
+  ]) {
+    const [code, out] = run(checkFiles, ...files);
+    assert.equal(code, 1);
+    assert.match(
+      out,
+      /^w\.yaml:1:48: upstreams\[0\]\.scheme: is not served yet: http and https are, found "grpc"$/m,
+    );
+  }
+  assert.deepEqual(run(checkTogether, routes, upstreams), [0, `${notice}r.yaml, u.yaml: ok, 1 route\n`]);
+  assert.deepEqual(run(checkTogether, same, routes, upstreams), [
+    1,
+    'r.yaml:1:16: routes[0].id: is the id of another route too, in s.yaml:2, found "a"\n',
+  ]);
 });
 
 test('check prints every problem of every file, counts the routes of the good ones, and exits 1 if any is bad', () => {

@@ -28,7 +28,7 @@ routes:
           headers: { set: { Host: x } }
         - url: "http://SHADOW:80"
       conditions: { path_regex: "(" }
-      limit: { policy: redis-cluster, redis_cluster_name: c, redis_cluster_nodes: ["a:1", "b:2"] }
+      limit: { policy: redis-cluster, redis_cluster_name: c, redis_cluster_nodes: ["a:1", "b:0"] }
       max_body: \${UMBRA_NOT_SET}
   - id: a
     path: /b
@@ -56,7 +56,7 @@ test('a file with twenty mistakes has exactly twenty problems, each at its line 
       '21:29 routes[0].mirror.backends[0].headers.set.Host conflict',
       '22:16 routes[0].mirror.backends[1].url duplicate',
       '23:33 routes[0].mirror.conditions.path_regex format',
-      '24:24 routes[0].mirror.limit.policy not_served',
+      '24:91 routes[0].mirror.limit.redis_cluster_nodes[1] format',
       '25:17 routes[0].mirror.max_body environment',
       '26:5 routes[1].backends required',
       '26:9 routes[1].id duplicate',
@@ -184,7 +184,7 @@ test('a bad value does not hide what is wrong beside it, and causes no second pr
   );
   assert.deepEqual(
     listProblems(mirrorYaml('limit: { policy: redis, redis_host: 5 }')).map((p) => p.path),
-    ['routes[0].mirror.limit.policy', 'routes[0].mirror.limit.redis_host'],
+    ['routes[0].mirror.limit.redis_host'],
   );
   const file = `routes:
   - { id: a, path: /a, path_prefix: 5, backends: [{ url: "http://h" }] }

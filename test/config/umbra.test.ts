@@ -233,7 +233,7 @@ test('two routes with one id, or for exactly the same requests, are a problem th
     'id: a, path: /a, hosts: [x, y], methods: [A, B]',
     'id: b, path: /a, hosts: [Y, x], methods: [B, A]',
   );
-  assert.match(same ?? '', /^test.yaml:3:20: routes\[1\].path: matches exactly .* lines 2 and 3 /);
+  assert.match(same ?? '', /^test.yaml:3:20: routes\[1\].path: matches exactly .* in line 2: /);
   for (const difference of [
     'path: /b',
     'path: /a, path_prefix: true',
@@ -258,6 +258,45 @@ test('tls belongs to https backends', () => {
   assert.deepEqual(trusting!.backends[0]!.tls, { verify: true, ca: null });
 });
 
+test('a limit on Redis has what it is spoken to with, and what its policy needs', () => {
+  const redis = { username: null, password: null, database: 0, tls: false, timeoutMs: 1000 };
+  assert.deepEqual(parseMirror('limit: { policy: redis, redis_host: h1 }').limit, {
+    count: 1,
+    windowMs: 60_000,
+    policy: 'redis',
+    redis: { ...redis, nodes: [{ host: 'h1', port: 6379 }], isCluster: false },
+  });
+  const more = 'redis_port: 7000, redis_password: p, redis_database: 3, redis_timeout: 50';
+  assert.deepEqual(parseMirror(`limit: { policy: redis, redis_host: "::1", ${more} }`).limit!.redis, {
+    ...redis,
+    nodes: [{ host: '::1', port: 7000 }],
+    isCluster: false,
+    password: 'p',
+    database: 3,
+    timeoutMs: 50,
+  });
+  const cluster = 'policy: redis-cluster, redis_cluster_name: c, redis_cluster_nodes';
+  assert.deepEqual(parseMirror(`limit: { ${cluster}: ["a:1", "[::1]:2"] }`).limit!.redis, {
+    ...redis,
+    nodes: [
+      { host: 'a', port: 1 },
+      { host: '::1', port: 2 },
+    ],
+    isCluster: true,
+  });
+  const problems = (limit: string): readonly string[] =>
+    listProblems(mirrorYaml(`limit: { ${limit} }`)).map(
+      ({ path, rule }) => `${path.split('.').at(-1)} ${rule}`,
+    );
+  assert.deepEqual(problems('policy: redis'), ['redis_host required']);
+  assert.deepEqual(problems('policy: redis, redis_host: "h:1"'), ['redis_host format']);
+  assert.deepEqual(problems('policy: redis-cluster'), [
+    'redis_cluster_nodes required',
+    'redis_cluster_name required',
+  ]);
+  assert.deepEqual(problems(`${cluster}: ["a:1", "b:0"]`), ['redis_cluster_nodes[1] format']);
+});
+
 test('what is not served yet says so, and is checked all the same', () => {
   const notServed = (text: string): readonly string[] => {
     const problems = listProblems(text);
@@ -265,27 +304,7 @@ test('what is not served yet says so, and is checked all the same', () => {
       if (rule === 'not_served') assert.match(message, /^is not served yet/);
     return problems.map(({ path, rule }) => `${path.split('.').at(-1)} ${rule}`);
   };
-  assert.deepEqual(notServed(mirrorYaml('limit: { policy: redis, redis_host: h1 }')), ['policy not_served']);
-  assert.deepEqual(notServed(mirrorYaml('limit: { policy: redis }')), [
-    'redis_host required',
-    'policy not_served',
-  ]);
-  assert.deepEqual(notServed(mirrorYaml('limit: { policy: redis-cluster }')), [
-    'redis_cluster_nodes required',
-    'redis_cluster_name required',
-    'policy not_served',
-  ]);
-  const cluster = 'policy: redis-cluster, redis_cluster_name: c, redis_cluster_nodes';
-  assert.deepEqual(notServed(mirrorYaml(`limit: { ${cluster}: ["a:1", "b:2"] }`)), ['policy not_served']);
-  assert.deepEqual(notServed(mirrorYaml(`limit: { ${cluster}: ["a:1", "b:0"] }`)), [
-    'policy not_served',
-    'redis_cluster_nodes[1] format',
-  ]);
   assert.deepEqual(notServed(mirrorYaml('compare: { detailed_diff: true }')), ['detailed_diff not_served']);
-  assert.deepEqual(notServed('store: { type: redis, url: "redis://h" }'), ['type not_served']);
-  assert.deepEqual(notServed('store: { type: redis }'), ['url required', 'type not_served']);
-  assert.deepEqual(notServed('store: { type: redis, url: "http://h" }'), ['type not_served', 'url format']);
-  assert.deepEqual(notServed('store: { type: file, url: "redis://h" }'), ['url conflict']);
 });
 
 test('the keys of the detailed comparison are checked and accepted', () => {

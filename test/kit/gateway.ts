@@ -44,7 +44,11 @@ export interface Gateway {
 export interface GatewayOptions {
   /** YAML of `routes:`, and of anything else but listen, admin and threads. */
   readonly config: string;
+  /** Further keys of `admin`, as in `key: x, on_proxy_port: true`. */
+  readonly admin?: string;
   readonly listen?: string;
+  /** Texts of further config files by name; they lie beside `file`. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly frontends?: number;
   readonly mirrors?: number;
   readonly env?: NodeJS.ProcessEnv;
@@ -87,7 +91,7 @@ function isBalanced(reports: Record<string, MirrorReport>): boolean {
 function toText(options: GatewayOptions): string {
   return [
     `listen: ${options.listen ?? '{ http: 127.0.0.1:0 }'}`,
-    'admin: { listen: 127.0.0.1:0 }',
+    `admin: { listen: 127.0.0.1:0${options.admin === undefined ? '' : `, ${options.admin}`} }`,
     `threads: { frontend: ${options.frontends ?? 1}, mirror: ${options.mirrors ?? 1} }`,
     // A busy machine must not turn into dropped copies, unless a test is about that.
     ...(options.config.includes('limits:') ? [] : ['limits: { overload_delay: 1h }']),
@@ -99,7 +103,12 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const folder = mkdtempSync(join(tmpdir(), 'umbra-test-'));
   const file = join(folder, 'umbra.yaml');
   writeFileSync(file, toText(options));
-  const child = spawn(process.execPath, [MAIN, 'run', '--config', file], {
+  const files = [file];
+  for (const [name, text] of Object.entries(options.files ?? {})) {
+    files.push(join(folder, name));
+    writeFileSync(files.at(-1)!, text);
+  }
+  const child = spawn(process.execPath, [MAIN, 'run', ...files.flatMap((name) => ['--config', name])], {
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -20,6 +20,26 @@ export interface Resource {
   readonly moreShadows?: readonly string[];
 }
 
+/** A resource by its kind and id, wherever it was defined; undefined when there is none. */
+export type FindResource = (kind: ResourceKind, id: string) => Tree | undefined;
+
+/** One document of a file, as it was read. */
+export interface DocumentTree {
+  readonly tree: Tree;
+  /** Of this document alone; its paths begin at the document's root. */
+  readonly report: Report;
+  /** Where `tree` stands in the document: empty, but for the items of a Kubernetes List. */
+  readonly path: Path;
+}
+
+/** What those need who rewrite documents of another form into resources. */
+export interface RewriteContext {
+  /** Every object of the documents is noted. Note each object that you make, with the place of what it is made of. */
+  readonly places: Places;
+  /** For what is accepted and has no effect: `message` follows the path, as in a problem. */
+  addNotice(place: Place, message: string): void;
+}
+
 /** Where an object stands. */
 export interface Place {
   readonly report: Report;

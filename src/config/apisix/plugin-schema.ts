@@ -1,0 +1,105 @@
+// The plugins of a route or service, as a schema part: `proxy-mirror` in all its generations at once.
+//
+// Owns its keys and bounds, and which other plugins may stand beside it: those that only watch. Like APISIX it takes keys that
+// it does not know. A plugin that would change an answer, or who gets one, is refused rather than ignored.
+
+import { type Static, Type } from 'typebox';
+import { requireWhen, secretField } from '../field.ts';
+
+const INTEGER_MAX = 2 ** 53 - 1;
+
+/** What every plugin takes. */
+const MetaSchema = Type.Object(
+  {
+    disable: Type.Optional(Type.Boolean({ description: 'Whether the plugin is switched off.' })),
+    priority: Type.Optional(Type.Integer({ description: 'Without effect here: there is one plugin.' })),
+    filter: Type.Optional(
+      Type.Array(Type.Unknown(), {
+        description: 'An expression as in `vars`: copies are made where it holds.',
+      }),
+    ),
+    error_response: Type.Optional(
+      Type.Unsafe<string | object>({
+        oneOf: [{ type: 'string' }, { type: 'object' }],
+        description: 'Without effect here: the plugin never answers.',
+      }),
+    ),
+    pre_function: Type.Optional(Type.String({ description: 'Without effect here: it is Lua.' })),
+  },
+  { additionalProperties: false, description: "APISIX's keys of every plugin." },
+);
+
+const count = (minimum: number, description: string) =>
+  Type.Optional(Type.Integer({ minimum, maximum: INTEGER_MAX, description }));
+
+export const ProxyMirrorSchema = Type.Object(
+  {
+    host: Type.String({
+      pattern: '^(http(s)?|grpc(s)?):\\/\\/([\\da-zA-Z.-]+|\\[[\\da-fA-F:]+\\])(:\\d+)?$',
+      errorMessage:
+        'must be scheme://host or scheme://host:port, without a path, such as http://127.0.0.1:9797',
+      description: 'The shadow.',
+    }),
+    path: Type.Optional(
+      Type.String({
+        pattern: '^/[^?&]+$',
+        errorMessage: 'must start with /, have a character more, and neither ? nor &',
+        description: 'Replaces the path of the copy, or goes before it.',
+      }),
+    ),
+    path_concat_mode: Type.Optional(
+      Type.Enum(['replace', 'prefix'], { description: 'What is done with `path`.', default: 'replace' }),
+    ),
+    sample_ratio: Type.Optional(
+      Type.Number({ minimum: 0.00001, maximum: 1, description: 'Share of the requests.', default: 1 }),
+    ),
+    enable_limit_count: Type.Optional(
+      Type.Boolean({ description: 'Whether the keys below count.', default: false }),
+    ),
+    count: count(1, 'Copies per window, 1 if not given.'),
+    time_window: count(1, 'Seconds, 60 if not given.'),
+    policy: Type.Optional(
+      Type.Enum(['local', 'redis', 'redis-cluster'], { description: 'Where is counted.', default: 'local' }),
+    ),
+    redis_host: Type.Optional(
+      Type.String({ minLength: 2, maxLength: 256, description: 'For policy redis.' }),
+    ),
+    redis_port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535, description: 'Its port.' })),
+    redis_password: Type.Optional(secretField(0, 1024, { description: 'Never printed.' })),
+    redis_database: count(0, 'Number of the database, for policy redis.'),
+    redis_timeout: count(1, 'Milliseconds for a command, 1000 if not given.'),
+    redis_cluster_nodes: Type.Optional(
+      Type.Array(Type.String({ minLength: 2, maxLength: 256 }), {
+        minItems: 2,
+        description: 'host:port of nodes, for policy redis-cluster.',
+      }),
+    ),
+    redis_cluster_name: Type.Optional(Type.String({ description: 'For policy redis-cluster.' })),
+    disable: Type.Optional(Type.Boolean({ description: 'As `_meta.disable`, in APISIX 2.' })),
+    _meta: Type.Optional(MetaSchema),
+  },
+  {
+    description: 'Mirrors requests to one shadow.',
+    allOf: [
+      requireWhen('policy', 'redis', ['redis_host']),
+      requireWhen('policy', 'redis-cluster', ['redis_cluster_nodes', 'redis_cluster_name']),
+    ],
+  },
+);
+
+/** Plugins that only watch: without them the same requests are answered in the same way. */
+export const WATCHERS =
+  /^(?:[a-z-]+-logger|[a-z-]+-logging|prometheus|zipkin|skywalking|opentelemetry|datadog|node-status|server-info|inspect|log-rotate|syslog|loggly|lago|tencent-cloud-cls)$/;
+
+export const PluginsSchema = Type.Object(
+  { 'proxy-mirror': Type.Optional(ProxyMirrorSchema) },
+  {
+    patternProperties: { [WATCHERS.source]: { type: 'object' } },
+    additionalProperties: false,
+    'x-unknown-key': 'is not a plugin that umbra has: proxy-mirror is the only one',
+    description: 'Plugins by name.',
+  },
+);
+
+export type ProxyMirrorInput = Static<typeof ProxyMirrorSchema>;
+export type PluginsInput = Static<typeof PluginsSchema>;
