@@ -12,6 +12,8 @@ COPY --from=install /umbra/node_modules ./node_modules
 COPY package.json LICENSE ./
 COPY src ./src
 COPY config ./config
+# A config mounted over /umbra/config/umbra.yaml keeps its routes in data/ beside it, unless it says otherwise.
+RUN rm -rf config/data && ln -s ../data config/data
 USER umbra
 EXPOSE 9080
 STOPSIGNAL SIGTERM

@@ -1,13 +1,27 @@
 // The admin listener: the only door to the control thread, through fastify.
 //
-// Shows what the ledger holds; changes nothing. Never on a request's path, and nothing that a client of it sends
-// may reach anything but these handlers: no exception leaves it, no connection of it holds up an exit.
+// Shows what the ledger holds, and changes routes through the catalog. Never on a request's path, and nothing that a client
+// of it sends may reach anything but these handlers: no exception leaves it, no connection of it holds up an exit.
 
-import { createHash, timingSafeEqual } from 'node:crypto';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import { isLoopback } from '../config/address.ts';
 import type { Clock } from '../core/clock.ts';
 import type { AdminSettings } from '../core/model.ts';
+import {
+  AREA_ADMIN_API,
+  AREA_HEALTH,
+  AREA_OTHER,
+  type Area,
+  createGuard,
+  SURFACE_ADMIN_API,
+  SURFACE_ALL,
+  type Surface,
+} from './admin-api/guard.ts';
+import { ADMIN_API_PATH, addAdminApi } from './admin-api/routes.ts';
+import { createShape, type Shape } from './admin-api/shape.ts';
+import { parseQuery } from './admin-api/target.ts';
+import type { Catalog } from './catalog.ts';
 import type { Ledger } from './ledger.ts';
 import type { Metrics } from './metrics.ts';
 import { readMirror, readMirrors } from './mirrors.ts';
@@ -28,8 +42,17 @@ const CLOSE_MS = 1000;
 const HEALTH_PATHS: readonly string[] = ['/livez', '/readyz'];
 const READ_METHODS = 'GET, HEAD';
 
+/** Where the listener behind the listeners for traffic is. */
+const INNER_HOST = '127.0.0.1';
+
 export interface AdminOptions {
   readonly settings: AdminSettings;
+  /**
+   * `all` by default. `admin_api` listens on a port of loopback that the system chooses, for the front ends alone: its
+   * clients' addresses are what these append to X-Forwarded-For.
+   */
+  readonly surface?: Surface;
+  readonly catalog: Catalog;
   readonly ledger: Ledger;
   readonly metrics: Metrics;
   /** core/clock.ts's, which the books are written with. */
@@ -53,7 +76,10 @@ export interface Admin {
 }
 
 export function createAdmin(options: AdminOptions): Admin {
-  const { settings } = options;
+  const { surface = SURFACE_ALL, onError = () => {} } = options;
+  const { key, host, port } = options.settings;
+  const isInner = surface === SURFACE_ADMIN_API;
+  const shape = createShape(options.settings);
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
@@ -64,81 +90,67 @@ export function createAdmin(options: AdminOptions): Admin {
     exposeHeadRoutes: true,
     http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: REQUEST_MS },
     routerOptions: { maxParamLength: ID_LENGTH_MAX },
-    frameworkErrors: (error, _request, reply) => sendError(reply, error.statusCode ?? 400, error.message),
+    frameworkErrors: (error, request, reply) => {
+      setVersion(reply, shape, findArea(request));
+      return sendError(reply, error.statusCode ?? 400, error.message, findArea(request));
+    },
   });
   app.server.maxConnections = CONNECTIONS_MAX;
-  guard(app, settings);
-  addErrors(app, options);
-  addReads(app, options);
+  addGuard(app, shape, createGuard(options.settings, surface));
+  addErrors(app, onError);
+  addAdminApi(app, { catalog: options.catalog, shape, onError });
+  if (!isInner) addReads(app, options);
+  const address = isInner ? { host: INNER_HOST, port: 0 } : { host, port };
   return {
-    listen: () => listen(app, settings),
+    listen: () => listen(app, address, Boolean(key)),
     close: () => close(app),
   };
 }
 
-/** Whether only this machine can reach the address. */
-export function isLoopback(host: string): boolean {
-  if (host === 'localhost') return true;
-  const family = isIP(host);
-  if (family === 0) return false;
-  const loopback = new BlockList();
-  loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-  loopback.addAddress('::1', 'ipv6');
-  return loopback.check(host, family === 6 ? 'ipv6' : 'ipv4');
-}
-
-/**
- * Off loopback everything but health needs the key. On loopback nothing here does; but a page in a browser on this
- * machine must not read it through a name that it let point here, so there the Host must be an address or a name
- * of this machine.
- */
-function guard(app: FastifyInstance, settings: AdminSettings): void {
-  const isKeyNeeded = !isLoopback(settings.host);
+function addGuard(app: FastifyInstance, shape: Shape, guard: ReturnType<typeof createGuard>): void {
   app.addHook('onRequest', async (request, reply) => {
+    const area = findArea(request);
     reply.header('cache-control', 'no-store');
     reply.header('x-content-type-options', 'nosniff');
-    if (HEALTH_PATHS.includes(request.routeOptions.url ?? '')) return;
-    if (hasKey(request, settings.key)) return;
-    if (isKeyNeeded) {
-      reply.header('www-authenticate', 'ApiKey header="X-API-KEY"');
-      return sendError(reply, 401, 'the X-API-KEY header is missing or wrong');
-    }
-    if (isOwnHost(request.headers.host, settings.host)) return;
-    return sendError(reply, 421, 'the Host header names neither an address nor this machine');
+    setVersion(reply, shape, area);
+    const { method, headers, url, raw } = request;
+    const address = raw.socket.remoteAddress ?? '';
+    // A plus in a key is one, as in a header: APISIX does not decode it there.
+    const query = parseQuery(url.replaceAll('+', '%2B'));
+    const denial = guard({ area, method, headers, query, address });
+    if (denial === null) return;
+    if (denial.status === 401) reply.header('www-authenticate', 'ApiKey header="X-API-KEY"');
+    return sendError(reply, denial.status, denial.message, area, denial.description);
   });
 }
 
-function hasKey(request: FastifyRequest, key: string | null): boolean {
-  const given = request.headers['x-api-key'];
-  if (key === null || key === '' || typeof given !== 'string') return false;
-  // Hashes, because timingSafeEqual wants equal lengths and the length of the key is a secret as well.
-  return timingSafeEqual(toDigest(given), toDigest(key));
+/** By the route that the request was found to mean, not by its text: that may be written in many ways. */
+function findArea(request: FastifyRequest): Area {
+  const path = request.routeOptions.url ?? request.url.replace(/\?.*$/, '');
+  if (path === ADMIN_API_PATH || path.startsWith(`${ADMIN_API_PATH}/`)) return AREA_ADMIN_API;
+  return HEALTH_PATHS.includes(path) ? AREA_HEALTH : AREA_OTHER;
 }
 
-function toDigest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+function setVersion(reply: FastifyReply, { version }: Shape, area: Area): void {
+  if (area === AREA_ADMIN_API) reply.header('x-api-version', version);
 }
 
-function isOwnHost(header: string | undefined, host: string): boolean {
-  // HTTP/1.0 may leave it out; no browser does.
-  if (header === undefined) return true;
-  const name = header
-    .replace(/:\d*$/, '')
-    .replace(/^\[(.*)\]$/, '$1')
-    .toLowerCase();
-  return (
-    isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost') || name === host.toLowerCase()
-  );
-}
-
-function addErrors(app: FastifyInstance, options: AdminOptions): void {
-  app.setNotFoundHandler((_request, reply) => sendError(reply, 404, 'there is nothing at this path'));
+function addErrors(app: FastifyInstance, onError: (error: Error) => void): void {
+  app.setNotFoundHandler((request, reply) => {
+    const area = findArea(request);
+    return sendError(
+      reply,
+      404,
+      area === AREA_ADMIN_API ? 'not found' : 'there is nothing at this path',
+      area,
+    );
+  });
   app.setErrorHandler((error: unknown, _request, reply) => {
     const status = (error as { readonly statusCode?: unknown }).statusCode;
     if (typeof status === 'number' && status >= 400 && status < 500) {
       return sendError(reply, status, error instanceof Error ? error.message : 'bad request');
     }
-    options.onError?.(error instanceof Error ? error : new Error(String(error)));
+    onError(error instanceof Error ? error : new Error(String(error)));
     return sendError(reply, 500, 'internal error');
   });
 }
@@ -177,23 +189,33 @@ function addRead(app: FastifyInstance, url: string, handler: ReadHandler): void 
   app.route({ method: others, url, onRequest: refuse, handler: refuse });
 }
 
-function sendError(reply: FastifyReply, status: number, error: string): FastifyReply {
-  return reply.code(status).send({ error });
+/** In the form that clients of the Admin API expect, or in that of everything else. */
+function sendError(
+  reply: FastifyReply,
+  status: number,
+  message: string,
+  area: Area = AREA_OTHER,
+  description: string | null = null,
+): FastifyReply {
+  if (area !== AREA_ADMIN_API) return reply.code(status).send({ error: message });
+  return reply
+    .code(status)
+    .send(description === null ? { error_msg: message } : { error_msg: message, description });
 }
 
-async function listen(app: FastifyInstance, settings: AdminSettings): Promise<AdminAddress> {
-  const address = toAddress(settings.host, settings.port);
-  if (!isLoopback(settings.host) && !settings.key) {
+async function listen(app: FastifyInstance, wanted: AdminAddress, hasKey: boolean): Promise<AdminAddress> {
+  const { host } = wanted;
+  const address = toAddress(host, wanted.port);
+  if (!isLoopback(host) && !hasKey) {
     throw new Error(`admin listener: ${address} is off loopback, which needs admin.key`);
   }
   try {
-    await app.listen({ host: settings.host, port: settings.port });
+    await app.listen({ host, port: wanted.port });
   } catch (cause) {
     throw new Error(`admin listener: cannot listen on ${address}: ${toListenProblem(cause)}`, { cause });
   }
   const bound = app.server.address();
-  const port = typeof bound === 'object' && bound !== null ? bound.port : settings.port;
-  return { host: settings.host, port };
+  return { host, port: typeof bound === 'object' && bound !== null ? bound.port : wanted.port };
 }
 
 function toAddress(host: string, port: number): string {

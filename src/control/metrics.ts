@@ -16,6 +16,7 @@ import {
   type Labels,
 } from './book-metrics.ts';
 import type { Ledger } from './ledger.ts';
+import type { CatalogStatus } from './route-catalog.ts';
 
 export interface ReloadStatus {
   /** Whether the last attempt to load the configuration was accepted; the first load counts. */
@@ -31,6 +32,7 @@ export interface MetricsOptions {
   readonly readReload: () => ReloadStatus;
   /** Log lines lost on the control thread's side (control/logs.ts). */
   readonly readLogsLost: () => number;
+  readonly readCatalog: () => CatalogStatus;
 }
 
 export interface Metrics {
@@ -62,6 +64,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const { ledger, clock } = options;
   for (const definition of [
     ...defineProcess(options),
+    ...defineCatalog(options.readCatalog),
     ...defineThreads(ledger),
     ...defineBookMetrics(ledger, clock),
   ]) {
@@ -130,6 +133,29 @@ function defineProcess({ ledger, version, readReload, readLogsLost }: MetricsOpt
             ledger.process.sumLanes(LaneCell.logs_suppressed) +
             readLogsLost(),
         ),
+    ),
+  ];
+}
+
+function defineCatalog(read: () => CatalogStatus): Definition[] {
+  return [
+    gauge('umbra_routes', 'Routes in force, by where they stand.', (emit) => {
+      for (const [source, count] of Object.entries(read().inForce)) emit(count, { source });
+    }),
+    gauge('umbra_routes_idle', 'Stored routes that are not in force, by reason.', (emit) => {
+      for (const [reason, count] of Object.entries(read().idle)) emit(count, { reason });
+    }),
+    counter('umbra_store_writes_total', 'Changes that were stored.', (emit) => emit(read().writes)),
+    counter('umbra_store_write_errors_total', 'Changes that could not be stored.', (emit) =>
+      emit(read().writeErrors),
+    ),
+    gauge('umbra_store_writable', 'Whether a change would be stored now.', (emit) =>
+      emit(read().isWritable ? 1 : 0),
+    ),
+    gauge(
+      'umbra_store_last_change_timestamp_seconds',
+      'Unix time of the newest change of what the store holds; 0 when it never held anything.',
+      (emit) => emit(read().lastChangeMs / 1000),
     ),
   ];
 }

@@ -2,16 +2,20 @@
 //
 // Owns the order in which these happen and the config in force. Never on a request's path.
 
-import { type AddressInfo, createServer } from 'node:net';
 import { threadId } from 'node:worker_threads';
 import type { RouteEntry, Writers } from '../core/book.ts';
 import { createClock } from '../core/clock.ts';
-import type { Config, Listener } from '../core/model.ts';
+import type { AdminSettings, Config, Listener, Route } from '../core/model.ts';
 import { type Admin, type AdminAddress, createAdmin } from './admin.ts';
+import { SURFACE_ADMIN_API, SURFACE_ALL, type Surface } from './admin-api/guard.ts';
+import { openAdminKey } from './admin-key.ts';
 import { FrontendHandle } from './frontends.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { createLogs, type Logs } from './logs.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { probe, toHostText } from './probe.ts';
+import { createCatalog, type RouteCatalog } from './route-catalog.ts';
+import { createStore } from './store/create.ts';
 
 /** How long a thread may take beyond the grace before the gateway goes without it. */
 const DRAIN_MARGIN_MS = 5_000;
@@ -28,6 +32,8 @@ export interface SupervisorOptions {
 export interface Addresses {
   readonly listeners: readonly string[];
   readonly admin: string;
+  /** Where the key is that was made because none is configured; null when one is, or none is needed or to be had. */
+  readonly adminKeyFile: string | null;
 }
 
 /** Makes a name for the log channel that no other gateway of this process has. */
@@ -39,13 +45,20 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #writers: Writers;
   readonly #logChannel: string;
-  readonly #admin: Admin;
+  readonly #clock = createClock();
+  readonly #metrics: Metrics;
+  readonly #catalog: RouteCatalog;
+  /** Of the admin listener, and of the one behind the listeners for traffic. */
+  readonly #admins: Admin[] = [];
+  /** Resolves when the front ends can be told of routes. */
+  readonly #serving = Promise.withResolvers<void>();
   #config: Config;
   #frontends: FrontendHandle[] = [];
   #generation = 0;
   #isReady = false;
   #reload = { isSuccessful: true, succeededAtMs: Date.now() };
-  #applying: Promise<void> = Promise.resolve();
+  /** Of the last order of routes, for the log. */
+  #lastOrder = { routes: 0, changed: 0, generation: 0 };
   #drained: Promise<void> | null = null;
 
   constructor(options: SupervisorOptions) {
@@ -55,46 +68,48 @@ export class Supervisor {
     this.#logChannel = `umbra-${process.pid}-${threadId}-${gateways++}`;
     this.logs = createLogs({ channelName: this.#logChannel });
     this.ledger = createLedger(this.#writers);
-    const clock = createClock();
-    const metrics = createMetrics({
+    this.#catalog = createCatalog({
+      files: { routes: options.config.routes, mirrorTimeouts: options.config.apisixMirrorTimeouts },
+      apply: (routes) => this.#apply(routes),
+      onWarning: (message, fields) => this.logs.warn(message, fields),
+    });
+    this.#metrics = createMetrics({
       ledger: this.ledger,
       version: options.version,
-      clock,
+      clock: this.#clock,
       readReload: () => this.#reload,
       readLogsLost: () => this.logs.lost(),
-    });
-    this.#admin = createAdmin({
-      settings: options.config.admin,
-      ledger: this.ledger,
-      metrics,
-      clock,
-      isReady: () => this.#isReady,
-      onError: (error) => this.logs.error('admin request failed', { cause: error.stack ?? error.message }),
+      readCatalog: () => this.#catalog.status(),
     });
   }
 
-  /** Rejects with a message of one line when an address cannot be listened on; then nothing is left running. */
+  /** Rejects with a message of one line when a part of it cannot be had; then nothing is left running. */
   async start(): Promise<Addresses> {
-    const { limits } = this.#config;
+    const { limits, notices } = this.#config;
     // The listener reads it once, when its native part is loaded into the process.
     process.env.UWS_HTTP_MAX_HEADERS_SIZE = String(limits.headerBytes);
     const listeners: Listener[] = [];
     for (const listener of this.#config.listeners) listeners.push(await probe(listener));
-    const entries = this.ledger.enter(this.#config.routes);
-    let admin: AdminAddress;
     try {
-      admin = await this.#admin.listen();
+      const entries = this.ledger.enter(await this.#openCatalog());
+      const { settings, keyFile } = await this.#openKey(this.#config.admin);
+      const admin = await this.#openAdmin(settings, SURFACE_ALL);
+      const inner = settings.onProxyPort ? await this.#openAdmin(settings, SURFACE_ADMIN_API) : null;
+      const adminOrigin = inner === null ? null : toOrigin(inner);
       await Promise.all(
         Array.from({ length: this.#writers.frontends }, (_, index) =>
-          this.#startFrontend(index, listeners, entries),
+          this.#startFrontend(index, listeners, entries, adminOrigin),
         ),
       );
+      this.#serving.resolve();
       this.#isReady = true;
+      this.#addNotices(notices);
       return {
         listeners: listeners.map(
           ({ host, port, tls }) => `${tls ? 'https' : 'http'}://${toHostText(host)}:${port}`,
         ),
-        admin: `http://${toHostText(admin.host)}:${admin.port}`,
+        admin: toOrigin(admin),
+        adminKeyFile: keyFile,
       };
     } catch (error) {
       await this.#stop(0);
@@ -102,10 +117,49 @@ export class Supervisor {
     }
   }
 
+  #openCatalog(): Promise<readonly Route[]> {
+    const store = createStore(this.#config.store, {
+      onChange: (resources) => this.#catalog.takeNews(resources),
+      onWarning: (message, fields) => this.logs.warn(message, fields),
+    });
+    return this.#catalog.open(store);
+  }
+
+  /** A key that cannot be had is no reason to serve no traffic: on loopback nothing but the Admin API and writes need it. */
+  async #openKey(
+    settings: AdminSettings,
+  ): Promise<{ readonly settings: AdminSettings; readonly keyFile: string | null }> {
+    const { key, keyRequired, keyFile } = settings;
+    if (key !== null || !keyRequired) return { settings, keyFile: null };
+    try {
+      return { settings: { ...settings, key: await openAdminKey(keyFile) }, keyFile };
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error);
+      this.logs.warn('there is no admin key: the Admin API and every write are refused', { cause });
+      return { settings, keyFile: null };
+    }
+  }
+
+  #openAdmin(settings: AdminSettings, surface: Surface): Promise<AdminAddress> {
+    const admin = createAdmin({
+      settings,
+      surface,
+      catalog: this.#catalog,
+      ledger: this.ledger,
+      metrics: this.#metrics,
+      clock: this.#clock,
+      isReady: () => this.#isReady,
+      onError: (error) => this.logs.error('admin request failed', { cause: error.stack ?? error.message }),
+    });
+    this.#admins.push(admin);
+    return admin.listen();
+  }
+
   #startFrontend(
     frontend: number,
     listeners: readonly Listener[],
     entries: readonly RouteEntry[],
+    adminOrigin: string | null,
   ): Promise<void> {
     const data = {
       frontend,
@@ -114,6 +168,7 @@ export class Supervisor {
       listeners,
       limits: this.#config.limits,
       logChannel: this.#logChannel,
+      adminOrigin,
       entries,
     };
     const handle = new FrontendHandle(this.#options.frontendFile, data, {
@@ -126,33 +181,42 @@ export class Supervisor {
     return handle.ready();
   }
 
-  /** Routes change at once; what needs a restart is named and left as it was. Resolves when every front end has them. */
-  reload(config: Config): Promise<void> {
-    this.#applying = this.#applying.then(async () => {
-      for (const key of ['listeners', 'admin', 'threads', 'limits', 'store'] as const) {
-        if (JSON.stringify(config[key]) === JSON.stringify(this.#config[key])) continue;
-        this.logs.warn('a changed setting needs a restart', { setting: RESTART_NAMES[key] });
-      }
-      const { routes, shutdownTimeoutMs } = config;
-      this.#config = { ...this.#config, routes, shutdownTimeoutMs };
-      const inForce = new Map(this.ledger.rows().map(({ entry }) => [entry.route.id, entry.route.revision]));
-      const entries = this.ledger.enter(routes);
-      const order = {
-        kind: 'routes' as const,
-        generation: ++this.#generation,
-        ids: routes.map((route) => route.id),
-        // A route that is as it was has the same memory as before.
-        changed: entries.filter(({ route }) => inForce.get(route.id) !== route.revision),
-      };
-      await Promise.all(this.#frontends.map((handle) => handle.apply(order)));
-      this.#reload = { isSuccessful: true, succeededAtMs: Date.now() };
-      this.logs.info('routes reloaded', {
-        routes: routes.length,
-        changed: order.changed.length,
-        generation: order.generation,
-      });
-    });
-    return this.#applying;
+  /**
+   * Routes of files change at once; what needs a restart is named and left as it was, and routes of the store stay.
+   * Resolves when every front end has them.
+   */
+  async reload(config: Config): Promise<void> {
+    for (const key of ['listeners', 'admin', 'threads', 'limits', 'store'] as const) {
+      if (JSON.stringify(config[key]) === JSON.stringify(this.#config[key])) continue;
+      this.logs.warn('a changed setting needs a restart', { setting: RESTART_NAMES[key] });
+    }
+    const { routes, shutdownTimeoutMs, apisixMirrorTimeouts, notices } = config;
+    this.#config = { ...this.#config, routes, shutdownTimeoutMs, apisixMirrorTimeouts, notices };
+    this.#addNotices(notices);
+    await this.#catalog.replaceFiles({ routes, mirrorTimeouts: apisixMirrorTimeouts });
+    this.#reload = { isSuccessful: true, succeededAtMs: Date.now() };
+    this.logs.info('routes reloaded', this.#lastOrder);
+  }
+
+  /** The catalog calls it, one call after the other. */
+  async #apply(routes: readonly Route[]): Promise<void> {
+    await this.#serving.promise;
+    const inForce = new Map(this.ledger.rows().map(({ entry }) => [entry.route.id, entry.route.revision]));
+    const entries = this.ledger.enter(routes);
+    const order = {
+      kind: 'routes' as const,
+      generation: ++this.#generation,
+      ids: routes.map((route) => route.id),
+      // A route that is as it was has the same memory as before.
+      changed: entries.filter(({ route }) => inForce.get(route.id) !== route.revision),
+    };
+    await Promise.all(this.#frontends.map((handle) => handle.apply(order)));
+    const { generation, changed } = order;
+    this.#lastOrder = { routes: routes.length, changed: changed.length, generation };
+  }
+
+  #addNotices(notices: readonly string[]): void {
+    for (const notice of notices) this.logs.warn('config notice', { notice });
   }
 
   /** A reload was refused; what is in force stays. */
@@ -188,8 +252,25 @@ export class Supervisor {
       late,
     ]);
     clearTimeout(timer);
-    await this.#admin.close();
+    await Promise.all(this.#admins.map((admin) => admin.close()));
+    await this.#closeCatalog();
     return ended.every(Boolean);
+  }
+
+  /** The change under way ends first; it is not waited for longer than a thread. */
+  async #closeCatalog(): Promise<void> {
+    // One that waits for front ends which never came.
+    this.#serving.resolve();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, DRAIN_MARGIN_MS);
+    });
+    try {
+      await Promise.race([this.#catalog.close(), late]);
+    } catch (error) {
+      this.logs.warn('the store could not be closed', { cause: String(error) });
+    }
+    clearTimeout(timer);
   }
 }
 
@@ -201,25 +282,6 @@ const RESTART_NAMES = {
   store: 'store',
 } as const;
 
-/**
- * Front ends share their port among each other, and the system would let them share it with a foreign process that
- * does so too. Whether somebody is there is found out by asking for the port alone; port 0 becomes a free one.
- */
-function probe(listener: Listener): Promise<Listener> {
-  const { host, port } = listener;
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'EADDRINUSE' ? 'the port is in use' : (error.code ?? error.message);
-      reject(new Error(`cannot listen on ${toHostText(host)}:${port}: ${reason}`));
-    });
-    server.listen({ host, port, exclusive: true }, () => {
-      const bound = (server.address() as AddressInfo).port;
-      server.close(() => resolve({ ...listener, port: bound }));
-    });
-  });
-}
-
-function toHostText(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
+function toOrigin({ host, port }: AdminAddress): string {
+  return `http://${toHostText(host)}:${port}`;
 }

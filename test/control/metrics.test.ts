@@ -5,12 +5,22 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { createLedger, type Ledger } from '../../src/control/ledger.ts';
 import { createMetrics, type Metrics } from '../../src/control/metrics.ts';
+import type { CatalogStatus } from '../../src/control/route-catalog.ts';
 import { LaneCell, RouteCell, ShadowCell, ShadowWord, ThreadCell } from '../../src/core/book.ts';
 import { createClock } from '../../src/core/clock.ts';
 import { HistogramWriter } from '../../src/core/histogram.ts';
 import { OTHER_SHADOW, SHADOW, sampleRoute } from './sample.ts';
 
 const NOW_MS = 6_000_000;
+
+const CATALOG: CatalogStatus = {
+  writes: 71,
+  writeErrors: 73,
+  isWritable: true,
+  lastChangeMs: 1_700_000_000_500,
+  inForce: { file: 79, admin_api: 83 },
+  idle: { shadowed: 89, invalid: 97, disabled: 101 },
+};
 
 interface Exposition {
   readonly types: ReadonlyMap<string, string>;
@@ -25,6 +35,7 @@ function openMetrics(ledger: Ledger, clock = () => NOW_MS): Metrics {
     clock,
     readReload: () => ({ isSuccessful: true, succeededAtMs: 1_700_000_000_000 }),
     readLogsLost: () => 3,
+    readCatalog: () => CATALOG,
   });
 }
 
@@ -112,6 +123,15 @@ test('each number stands under its own name and labels', async () => {
   const expected: Record<string, number> = {
     'umbra_build_info{version="1.2.3"}': 1,
     umbra_config_last_reload_successful: 1,
+    'umbra_routes{source="file"}': 79,
+    'umbra_routes{source="admin_api"}': 83,
+    'umbra_routes_idle{reason="shadowed"}': 89,
+    'umbra_routes_idle{reason="invalid"}': 97,
+    'umbra_routes_idle{reason="disabled"}': 101,
+    umbra_store_writes_total: 71,
+    umbra_store_write_errors_total: 73,
+    umbra_store_writable: 1,
+    umbra_store_last_change_timestamp_seconds: 1_700_000_000.5,
     umbra_config_last_reload_success_timestamp_seconds: 1_700_000_000,
     [`umbra_mirror_skipped_total{reason="limit",${where}}`]: 8,
     [`umbra_mirror_mismatches_total{kind="body",${where}}`]: 9,
