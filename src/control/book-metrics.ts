@@ -37,6 +37,8 @@ interface Labelled<Book> {
 
 interface Series {
   readonly routes: readonly Labelled<RouteBook>[];
+  /** Mirrored routes: the books of all their shadows. */
+  readonly mirrors: readonly Labelled<readonly ShadowBook[]>[];
   readonly shadows: readonly Labelled<ShadowBook>[];
 }
 
@@ -70,6 +72,7 @@ export function defineBookMetrics(ledger: Ledger, clock: Clock): Definition[] {
   const readSeries = createSeries(ledger);
   return [
     ...defineRoutes(readSeries, clock),
+    defineLimitErrors(readSeries),
     ...defineShadowCounters(readSeries),
     ...defineShadowGauges(readSeries, clock),
   ];
@@ -86,12 +89,18 @@ export function gauge(name: string, help: string, read: Definition['read']): Def
 /** The label sets of the current routes, built once for each set of routes. */
 function createSeries(ledger: Ledger): () => Series {
   let rows: readonly LedgerRow[] = [];
-  let series: Series = { routes: [], shadows: [] };
+  let series: Series = { routes: [], mirrors: [], shadows: [] };
   return () => {
     if (rows !== ledger.rows()) {
       rows = ledger.rows();
       series = {
         routes: rows.map((row) => ({ labels: { route: row.entry.route.id }, book: row.book })),
+        mirrors: rows
+          .filter((row) => row.shadows.length > 0)
+          .map((row) => ({
+            labels: { route: row.entry.route.id },
+            book: row.shadows.map((shadow) => shadow.book),
+          })),
         shadows: rows.flatMap((row) =>
           row.shadows.map((shadow) => ({
             labels: { route: row.entry.route.id, shadow: shadow.origin },
@@ -147,6 +156,17 @@ function defineRoutes(readSeries: () => Series, clock: Clock): Definition[] {
       perRoute((book, emit) => emitLatency(book, clock(), emit)),
     ),
   ];
+}
+
+function defineLimitErrors(readSeries: () => Series): Definition {
+  return counter(
+    'umbra_limit_errors_total',
+    'Exchanges whose copies a limit let pass because Redis did not count them.',
+    perBook(
+      () => readSeries().mirrors,
+      (books, emit) => emit(books.reduce((sum, book) => sum + book.sum(ShadowCell.limit_errors), 0)),
+    ),
+  );
 }
 
 function defineShadowCounters(readSeries: () => Series): Definition[] {

@@ -79,8 +79,10 @@ export const ShadowCell = {
   uncompared_not_captured: 31,
   /** In the row of a mirror lane, first shadow of a route only: bytes of the route's records it is through with. */
   released_bytes: 32,
+  /** In the row of a mirror lane, first shadow of a route only: exchanges that a limit let pass because Redis did not count them. */
+  limit_errors: 33,
 } as const;
-const SHADOW_CELLS = 33;
+const SHADOW_CELLS = 34;
 
 /** Cells of a route's row, written by front ends. */
 export const RouteCell = {
@@ -327,7 +329,7 @@ export interface RouteMemory {
   readonly book: SharedArrayBuffer;
   /** In the order of the mirror's shadows; empty without mirror. */
   readonly shadows: readonly SharedArrayBuffer[];
-  /** core/window.ts; null without a local limit. */
+  /** core/window.ts; null without a limit. */
   readonly limit: SharedArrayBuffer | null;
   /** One Int32: the next place in the balancer's cycle, so that shares are exact over all threads. */
   readonly cursor: SharedArrayBuffer;

@@ -4,13 +4,17 @@
 
 export interface FailureRow {
   readonly status: number;
+  /** Reason phrase, and the body where there is no other. */
   readonly text: string;
+  /** A body of JSON instead. */
+  readonly json?: string;
 }
 
 /** RFC 9110 section 15; 499 is nginx's code for a client that went away, never sent, only counted. */
 export const FAILURES = {
   bad_request: { status: 400, text: 'Bad Request' },
-  not_found: { status: 404, text: 'Not Found' },
+  /** As APISIX says it, whose clients may look at it. */
+  not_found: { status: 404, text: 'Not Found', json: '{"error_msg":"404 Route Not Found"}' },
   body_too_large: { status: 413, text: 'Content Too Large' },
   target_too_long: { status: 414, text: 'URI Too Long' },
   headers_too_large: { status: 431, text: 'Request Header Fields Too Large' },

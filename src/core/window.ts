@@ -1,7 +1,8 @@
-// The local limit: a fixed window over all threads of the process, without a lock.
+// The window of a limit, shared by all threads of the process, without a lock.
 //
-// The window's start and its count live in one 64-bit word that is replaced by compare-and-swap, so two threads
-// can never both take the last place. The window starts with its first copy.
+// A local limit counts here: the window's start and its count live in one 64-bit word that is replaced by
+// compare-and-swap, so two threads can never both take the last place. The window starts with its first copy. Of a limit
+// that Redis counts (mirror/limiter.ts) only the last cell is used: until when the window is known to be full.
 
 /** Counts that fit beside the start in the word. */
 export const LIMIT_COUNT_MAX = 2 ** 24 - 1;
@@ -37,6 +38,12 @@ export class LimitWindow {
       if (taken >= count) this.#closedUntil[0] = (running ? start : now) + windowMs;
       return true;
     }
+  }
+
+  /** It is full until then: what somebody else has counted. On core/clock.ts. */
+  close(untilMs: number): void {
+    // Answers of several threads may come in any order; an earlier end than the one known is of an earlier window.
+    if (untilMs > this.#closedUntil[0]!) this.#closedUntil[0] = untilMs;
   }
 
   /** Whether the window is known to be full: a plain read, for front ends. Never true while a place is left. */

@@ -6,7 +6,7 @@
 // left unread until the listener's idle timeout ends it, and nothing is corked that does not fit the cork buffer.
 // One object serves many responses in turn.
 
-import { FAILURES, type FailureReason } from '../core/failure.ts';
+import { FAILURES, type FailureReason, type FailureRow } from '../core/failure.ts';
 import { writeResponseHead } from './response-head.ts';
 
 /** What is used of the listener's response object. */
@@ -255,18 +255,22 @@ export class Reply {
 
   #writeFailure(): void {
     const response = this.#response!;
-    const { status, text } = FAILURES[this.#failure];
+    const { status, text, json }: FailureRow = FAILURES[this.#failure];
+    const body = json === undefined ? `${text}\n` : `${json}\n`;
     const closes = this.#closes;
     const lingers = closes && this.#lingers;
     this.#finish();
     response.writeStatus(`${status} ${text}`);
-    response.writeHeader('content-type', 'text/plain; charset=utf-8');
+    response.writeHeader(
+      'content-type',
+      json === undefined ? 'text/plain; charset=utf-8' : 'application/json; charset=utf-8',
+    );
     if (!this.#isHead) {
       if (lingers) this.#linger(response);
-      response.end(`${text}\n`, closes && !lingers);
+      response.end(body, closes && !lingers);
       return;
     }
-    response.writeHeader('Content-Length', String(text.length + 1));
+    response.writeHeader('Content-Length', String(body.length));
     if (closes) {
       response.writeHeader('Connection', 'close');
       response.pause();

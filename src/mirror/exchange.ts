@@ -79,7 +79,7 @@ export class MirroredExchange {
     return new CopyRequest(toShadowHead(this.#copyHead, shadow), this.#body);
   }
 
-  /** Called when copies have to wait: from now on only the exchange's own bytes are kept, not its batch's. */
+  /** Called when copies have to wait, for room or for their limit: from now on only the exchange's own bytes are kept, not its batch's. */
   keep(): void {
     if (this.#body !== null) this.#body = detach(this.#body, 0);
   }
@@ -87,6 +87,13 @@ export class MirroredExchange {
   /** Whether no copy of it will ever be answered. */
   get isDropped(): boolean {
     return this.#live === 0;
+  }
+
+  /** None of its copies is to be sent. Instead of onSent() and onDropped(). */
+  skip(): void {
+    this.#live = 0;
+    this.#undecided = 1;
+    this.#decide();
   }
 
   onSent(): void {

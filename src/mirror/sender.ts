@@ -4,16 +4,26 @@
 // that it is received to its end, so that a stop can tell when all is done. One per thread.
 
 import assert from 'node:assert';
-import { LaneCell, laneWriter, ProcessBook, ShadowBook, ShadowCell, writerCount } from '../core/book.ts';
+import type { Hash } from 'node:crypto';
+import {
+  LaneCell,
+  laneWriter,
+  ProcessBook,
+  type RouteEntry,
+  ShadowBook,
+  ShadowCell,
+  writerCount,
+} from '../core/book.ts';
 import { type Clock, createClock } from '../core/clock.ts';
 import { type LogSink, openLogSink } from '../core/log.ts';
-import type { Limit, Mirror } from '../core/model.ts';
+import { LIMIT_LOCAL, type Limit, type Mirror } from '../core/model.ts';
 import { LimitWindow } from '../core/window.ts';
 import type { CreateUpstreamClient } from '../upstream/client.ts';
 import { ShadowClients } from './clients.ts';
 import { PrimaryStreams, readPrimary } from './comparer.ts';
 import { type ExchangeRule, MirroredExchange } from './exchange.ts';
 import { type Job, PrimaryAnswer, type RecordVisitor, readBatch } from './job.ts';
+import { type LimitedJob, Limiter, type RedisLimit } from './limiter.ts';
 import { type ShadowHost, ShadowLane } from './shadow.ts';
 import type { Batch, MirrorRule, MirrorWorkerData } from './task.ts';
 
@@ -26,12 +36,40 @@ const SWEEP_MS = 1000;
 interface RuleLane extends ExchangeRule {
   readonly key: number;
   readonly limit: { readonly settings: Limit; readonly window: LimitWindow } | null;
+  /** One that Redis counts; `limit` is null then. */
+  readonly redisLimit: RedisLimit | null;
   /** In the order of the mirror's shadows. */
   readonly shadows: ShadowLane[];
   /** Copies that were received and have not ended. */
   copies: number;
   /** No later record names it. */
   isRetired: boolean;
+}
+
+/** A job's copies while their limit is asked for. Their body is in memory of their own. */
+class WaitingCopies implements LimitedJob {
+  readonly bytes: number;
+  readonly #exchange: MirroredExchange;
+  readonly #shadows: readonly ShadowLane[];
+
+  constructor(exchange: MirroredExchange, shadows: readonly ShadowLane[], bytes: number) {
+    this.bytes = bytes;
+    this.#exchange = exchange;
+    this.#shadows = shadows;
+  }
+
+  send(nowMs: number): void {
+    for (const shadow of this.#shadows) shadow.offer(this.#exchange, nowMs);
+  }
+
+  skip(): void {
+    this.#exchange.skip();
+    for (const shadow of this.#shadows) shadow.onLimit();
+  }
+
+  cutOff(): void {
+    for (const shadow of this.#shadows) shadow.onCutOff(this.#exchange);
+  }
 }
 
 export class MirrorSender implements ShadowHost, RecordVisitor {
@@ -43,6 +81,7 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
   readonly #laneCells: Float64Array;
   readonly #laneRow: number;
   readonly #streams = new PrimaryStreams();
+  readonly #limiter = new Limiter(this);
   readonly #rules = new Map<number, RuleLane>();
   readonly #waiting = new Set<ShadowLane>();
   /** Copies of all rules that were received and have not ended. */
@@ -67,8 +106,8 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
 
   take(batch: Batch): void {
     for (const rule of batch.rules) this.#learn(rule);
-    if (batch.records.byteLength > 0) this.onBatch();
     readBatch(batch.records, this);
+    if (batch.records.byteLength > 0) this.onBatch();
     for (const key of batch.retired) {
       const rule = this.#rule(key);
       rule.isRetired = true;
@@ -87,12 +126,14 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
     clearTimeout(timer);
     if (this.#retryTimer !== null) clearInterval(this.#retryTimer);
     if (this.#sweepTimer !== null) clearTimeout(this.#sweepTimer);
+    this.#limiter.close();
     this.#clients.destroy();
   }
 
-  /** Records have come together. */
+  /** Records have come together, and were read. */
   onBatch(): void {
     this.#count(LaneCell.batches, 1);
+    this.#limiter.flush();
   }
 
   onJob(job: Job): void {
@@ -108,15 +149,39 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
     if (rule.limit !== null) {
       const { settings, window } = rule.limit;
       if (!window.take(settings.count, settings.windowMs, nowMs)) {
-        for (const shadow of named) shadow.onLimit();
-        this.#release(rule, job.bytes);
+        this.#skipByLimit(rule, job, named);
         return;
       }
+    }
+    if (rule.redisLimit !== null) {
+      const verdict = rule.redisLimit.look(nowMs, job.bytes);
+      if (verdict === 'skip') this.#skipByLimit(rule, job, named);
+      else if (verdict === 'wait') this.#waitForLimit(rule, rule.redisLimit, job, named, streamed);
+      if (verdict !== 'send') return;
     }
     const exchange = new MirroredExchange(rule, job, named.length);
     for (const shadow of named) shadow.offer(exchange, nowMs);
     // Only now: answers come in later turns, and a job whose copies were all dropped needs no hashing.
     if (rule.mirror.compare !== null && !exchange.isDropped) exchange.primary = readPrimary(job, streamed);
+  }
+
+  #skipByLimit(rule: RuleLane, job: Job, named: readonly ShadowLane[]): void {
+    for (const shadow of named) shadow.onLimit();
+    this.#release(rule, job.bytes);
+  }
+
+  #waitForLimit(
+    rule: RuleLane,
+    limit: RedisLimit,
+    job: Job,
+    named: readonly ShadowLane[],
+    streamed: Hash | null,
+  ): void {
+    const exchange = new MirroredExchange(rule, job, named.length);
+    exchange.keep();
+    // At once, although the copies may be skipped: a digest takes less memory than the answer.
+    if (rule.mirror.compare !== null) exchange.primary = readPrimary(job, streamed);
+    limit.wait(new WaitingCopies(exchange, named, job.bytes));
   }
 
   onChunk(key: number, stream: number, chunk: Buffer, bytes: number): void {
@@ -157,15 +222,18 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
     assert(mirror !== null && !this.#rules.has(key), 'a mirror rule without mirror, or given twice');
     const [first] = memory.shadows;
     assert(first !== undefined && memory.shadows.length === mirror.shadows.length);
-    const releaseBook = new ShadowBook(first, this.#writers);
+    const routeBook = new ShadowBook(first, this.#writers);
+    const row = routeBook.row(this.writer);
+    const { cells } = routeBook;
     const rule: RuleLane = {
       key,
       route,
       mirror,
       limit: toLimit(mirror, memory.limit),
+      redisLimit: this.#openRedisLimit(entry, cells, row + ShadowCell.limit_errors),
       shadows: [],
-      releasedCells: releaseBook.cells,
-      releasedAt: releaseBook.row(this.writer) + ShadowCell.released_bytes,
+      releasedCells: cells,
+      releasedAt: row + ShadowCell.released_bytes,
       copies: 0,
       isRetired: false,
     };
@@ -177,6 +245,16 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
       rule.shadows.push(new ShadowLane(this, setup));
     });
     this.#rules.set(key, rule);
+  }
+
+  #openRedisLimit(
+    { route, memory }: RouteEntry,
+    errorCells: Float64Array,
+    errorsAt: number,
+  ): RedisLimit | null {
+    const limit = route.mirror?.limit ?? null;
+    if (limit === null || memory.limit === null || limit.policy === LIMIT_LOCAL) return null;
+    return this.#limiter.open({ route, limit, memory: memory.limit, errorCells, errorsAt });
   }
 
   #rule(key: number): RuleLane {
@@ -195,6 +273,7 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
   #leaveIfDone(rule: RuleLane): void {
     if (!rule.isRetired || rule.copies > 0) return;
     this.#rules.delete(rule.key);
+    rule.redisLimit?.close();
     for (const shadow of rule.shadows) this.#clients.release(shadow.client);
   }
 
@@ -222,6 +301,7 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
   }
 
   #shutDown(): void {
+    this.#limiter.cutOff();
     for (const rule of this.#rules.values()) {
       for (const shadow of rule.shadows) shadow.shutDown();
     }
@@ -229,6 +309,6 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
 }
 
 function toLimit(mirror: Mirror, memory: SharedArrayBuffer | null): RuleLane['limit'] {
-  if (mirror.limit === null || memory === null) return null;
+  if (mirror.limit === null || memory === null || mirror.limit.policy !== LIMIT_LOCAL) return null;
   return { settings: mirror.limit, window: new LimitWindow(memory) };
 }

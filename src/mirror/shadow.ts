@@ -84,6 +84,11 @@ export class ShadowLane implements AttemptOwner {
     this.#setup.onCopyEnd();
   }
 
+  /** A copy that was still waiting for its limit when the thread had to end. */
+  onCutOff(exchange: MirroredExchange): void {
+    this.#drop(exchange, 'shutdown');
+  }
+
   /** Sends a copy, drops it, or lets it wait for room behind those that do already. */
   offer(exchange: MirroredExchange, nowMs: number): void {
     if (isBreakerOpen(this.#book, nowMs)) {

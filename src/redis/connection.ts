@@ -3,7 +3,7 @@
 // Owns the client library. A command is answered or fails within its deadline, whatever Redis does; nothing is queued while
 // there is no connection, nothing is sent twice by the library, and the connection comes back by itself.
 
-import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { Cluster, type ClusterOptions, Redis, type RedisOptions, ReplyError } from 'ioredis';
 import type { RedisSettings } from '../core/model.ts';
 
 /** Between attempts to connect. */
@@ -13,6 +13,9 @@ const SILENT_MS_MIN = 1_000;
 /** How often a cluster is asked who serves what, beside when an answer says that it has changed. */
 const SLOTS_REFRESH_MS = 5_000;
 const REDIRECTIONS_MAX = 8;
+/** A server that has become a replica is left for the one that its name means now, at most so often. */
+const REPLICA_LEAVE_MS = 1_000;
+const LINE_MAX = 200;
 
 /** Lua that Redis runs as one step. Its keys come first; in a cluster all of them must be in one slot. */
 export interface RedisScript {
@@ -31,6 +34,13 @@ export interface RedisHooks {
 /** No answer in time, none to be had, or Redis answered with an error. The message is one line without secrets. */
 export class RedisFailure extends Error {
   override readonly name = 'RedisFailure';
+  /** It is what Redis answered: the command had no effect. Otherwise it may have, or may still. */
+  readonly isAnswer: boolean;
+
+  constructor(message: string, isAnswer = false) {
+    super(message);
+    this.isAnswer = isAnswer;
+  }
 }
 
 export type RedisArgument = string | number;
@@ -38,25 +48,40 @@ export type RedisArgument = string | number;
 export class RedisConnection {
   readonly #client: Redis | Cluster;
   readonly #timeoutMs: number;
+  readonly #password: string | null;
   readonly #hooks: RedisHooks;
   #isUp = false;
   #isTold = false;
   #cause = 'not connected yet';
+  /** What Redis has answered to the set-up of this connection, other than with OK. */
+  #refusal: string | null = null;
   #isClosed = false;
 
   constructor(settings: RedisSettings, hooks: RedisHooks = {}) {
     this.#timeoutMs = settings.timeoutMs;
+    this.#password = settings.password;
     this.#hooks = hooks;
     const client = openClient(settings);
     this.#client = client;
+    client.on('connect', () => {
+      this.#refusal = null;
+    });
     client.on('ready', () => {
+      if (this.#refusal !== null) {
+        // The library goes on without the database that it was told to use, which is another one.
+        this.#setState(false, this.#refusal);
+        client.disconnect(true);
+        return;
+      }
       this.#cause = 'the connection was closed';
-      this.#setState(true, null);
+      if (client instanceof Redis) this.#setState(true, null);
+      else void this.#openMasters(client);
     });
     client.on('close', () => this.#setState(false, this.#cause));
     // Without a listener the library keeps errors to itself. What they are about follows as close or as a failed command.
     client.on('error', (error: Error) => {
-      this.#cause = toLine(error);
+      this.#cause = this.#toLine(error);
+      if (error instanceof ReplyError) this.#refusal = this.#cause;
       if (!this.#isUp) this.#setState(false, this.#cause);
     });
     client.on('message', (channel: string, text: string) => hooks.onMessage?.(channel, text));
@@ -94,6 +119,12 @@ export class RedisConnection {
     this.#client.disconnect();
   }
 
+  /** The library connects to a node at its first command, and refuses or delays those that come while it does. */
+  async #openMasters(cluster: Cluster): Promise<void> {
+    await Promise.all(cluster.nodes('master').map(untilTried));
+    if (cluster.status === 'ready') this.#setState(true, null);
+  }
+
   async #within(send: () => Promise<unknown>): Promise<unknown> {
     if (!this.#isUp) throw new RedisFailure(this.#cause);
     let timer: NodeJS.Timeout | undefined;
@@ -104,10 +135,20 @@ export class RedisConnection {
     try {
       return await Promise.race([send(), late]);
     } catch (error) {
-      throw error instanceof RedisFailure ? error : new RedisFailure(toLine(error));
+      // Somebody else may serve the slot by now. A look that is under way is not begun again.
+      if (this.#client instanceof Cluster && !this.#isClosed) this.#client.refreshSlotsCache(() => {});
+      if (error instanceof RedisFailure) throw error;
+      throw new RedisFailure(this.#toLine(error), error instanceof ReplyError);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Redis may repeat what it was sent, the password too. */
+  #toLine(error: unknown): string {
+    const text = toText(error);
+    const clean = this.#password ? text.replaceAll(this.#password, '***') : text;
+    return clean.split('\n', 1)[0]!.slice(0, LINE_MAX);
   }
 
   #setState(isUp: boolean, cause: string | null): void {
@@ -138,7 +179,10 @@ function openClient(settings: RedisSettings): Redis | Cluster {
     enableReadyCheck: true,
     enableAutoPipelining: false,
   } satisfies RedisOptions;
-  if (!isCluster) return new Redis({ ...options, host: nodes[0]!.host, port: nodes[0]!.port, db: database });
+  if (!isCluster) {
+    const { host, port } = nodes[0]!;
+    return new Redis({ ...options, host, port, db: database, reconnectOnError: createReplicaLeave() });
+  }
   const clusterOptions = {
     redisOptions: options,
     clusterRetryStrategy: () => RECONNECT_MS,
@@ -160,7 +204,35 @@ function openClient(settings: RedisSettings): Redis | Cluster {
   );
 }
 
-function toLine(error: unknown): string {
-  const message = error instanceof Error ? error.message || error.name : String(error);
-  return message.split('\n', 1)[0]!.slice(0, 200);
+/** Resolves when the node is connected, or an attempt has failed. */
+function untilTried(node: Redis): Promise<void> {
+  return new Promise((resolve) => {
+    if (node.status === 'ready' || node.status === 'end') {
+      resolve();
+      return;
+    }
+    for (const event of ['ready', 'close', 'end']) node.once(event, () => resolve());
+    if (node.status === 'wait') node.connect().catch(() => {});
+  });
+}
+
+/** After a failover behind one name the old connection leads to what is a replica now, and stays there. */
+function createReplicaLeave(): (error: Error) => boolean {
+  let leftAtMs = Number.NEGATIVE_INFINITY;
+  return ({ message }) => {
+    if (!message.includes('READONLY')) return false;
+    const nowMs = performance.now();
+    if (nowMs < leftAtMs + REPLICA_LEAVE_MS) return false;
+    leftAtMs = nowMs;
+    return true;
+  };
+}
+
+function toText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // The library's name for a command that was under way when the connection was lost.
+  if (error.name === 'MaxRetriesPerRequestError') return 'the connection was closed';
+  const { lastNodeError } = error as { lastNodeError?: unknown };
+  const reason = lastNodeError instanceof Error ? ` (${lastNodeError.message})` : '';
+  return `${error.message || error.name}${reason}`;
 }

@@ -143,3 +143,14 @@ test('a window is never closed while a place is left, and never gives more than 
     { numRuns: 500 },
   );
 });
+
+test('a window that was counted elsewhere is closed until the latest end that is known', () => {
+  const window = openWindow();
+  window.close(1000);
+  assert.equal(window.isClosed(999), true);
+  assert.equal(window.isClosed(1000), false);
+  window.close(500);
+  assert.equal(window.isClosed(999), true);
+  window.close(2000);
+  assert.equal(window.isClosed(1999), true);
+});

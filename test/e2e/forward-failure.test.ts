@@ -145,7 +145,7 @@ describe('a failing primary', async () => {
       for (const path of ['/', '/bad/', '/bad/x', '/badx', '/BAD']) {
         const answer = await request(client, { path });
         assert.equal(answer.status, 404, path);
-        assert.equal(answer.body.toString(), 'Not Found\n');
+        assert.deepEqual(JSON.parse(answer.body.toString()), { error_msg: '404 Route Not Found' });
       }
       assert.equal((await request(client, { path: '/bad' })).status, 200);
       assert.equal((await request(client, { path: '/none', body: 'x' })).status, 404);
