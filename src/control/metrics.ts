@@ -157,6 +157,29 @@ function defineCatalog(read: () => CatalogStatus): Definition[] {
       'Unix time of the newest change of what the store holds; 0 when it never held anything.',
       (emit) => emit(read().lastChangeMs / 1000),
     ),
+    gauge(
+      'umbra_store_last_sync_timestamp_seconds',
+      'Unix time when a shared store was last read; 0 before, and for a store in a file.',
+      (emit) => emit((read().store.lastSyncMs ?? 0) / 1000),
+    ),
+    gauge('umbra_store_damaged_resources', 'Resources of a shared store that cannot be read.', (emit) =>
+      emit(read().store.damaged),
+    ),
+    counter(
+      'umbra_store_failures_total',
+      'Times that a shared store could not be read, or gave no answer to a change.',
+      (emit) => emit(read().store.failures),
+    ),
+    counter(
+      'umbra_store_restorations_total',
+      'Times that this gateway put its routes back into a shared store that had lost them.',
+      (emit) => emit(read().store.restorations),
+    ),
+    counter(
+      'umbra_store_cache_failures_total',
+      'Times that the routes of a shared store could not be kept on disk.',
+      (emit) => emit(read().store.cacheFailures),
+    ),
   ];
 }
 

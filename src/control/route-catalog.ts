@@ -18,8 +18,10 @@ import {
   StoreConflict,
   type StoredResource,
   type StoredResources,
+  type StoreHealth,
   StoreUnavailable,
   toKey,
+  UNSHARED_HEALTH,
 } from './store/store.ts';
 import { ROOM_BOUNDS, type RoomBounds, StoreRoom } from './store-room.ts';
 
@@ -42,6 +44,7 @@ export interface CatalogStatus {
   readonly writes: number;
   readonly writeErrors: number;
   readonly isWritable: boolean;
+  readonly store: StoreHealth;
   /** Unix time in milliseconds of the newest change of the store's resources, 0 without any. */
   readonly lastChangeMs: number;
   /** Routes in force, by where they stand. */
@@ -190,6 +193,7 @@ class StoredCatalog implements RouteCatalog {
       writes: this.#writes,
       writeErrors: this.#writeErrors,
       isWritable: !this.#isClosed && (this.#store?.isWritable() ?? false),
+      store: this.#store?.health() ?? UNSHARED_HEALTH,
       lastChangeMs: this.#lastChangeMs,
       inForce: { file: this.#files.size, admin_api: stored },
       idle,

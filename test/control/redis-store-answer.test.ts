@@ -57,7 +57,7 @@ test('a write whose answer is lost is found out to have happened, with its indic
   assert.equal(a.sets.length, 1, 'its own change is not told');
   await a.until(() => a.store.isWritable() || a.warnings.length > 1, 'reached again');
   assert.equal((await put(a, '2', 3, 2))?.createdIndex, 2);
-  assert.equal(a.store.status.failures, 1);
+  assert.equal(a.store.health().failures, 1);
 });
 
 test('so is a removal, and a write that somebody else has changed since', { skip }, async (t) => {

@@ -117,7 +117,7 @@ test('a cluster keeps the resources as one server does, also when a master is lo
   await a.warned('reached again');
   await put(a, '2', 2, null);
   await b.until(() => b.latest.has('routes/2'), 'the change after the fail-over');
-  assert.equal(a.store.status.restorations + b.store.status.restorations, 0);
+  assert.equal(a.store.health().restorations + b.store.health().restorations, 0);
 });
 
 test('a user of Redis who may do no more than what is needed is enough', { skip }, async (t) => {

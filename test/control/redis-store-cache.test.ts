@@ -84,7 +84,7 @@ test('a cache file that cannot be written is one warning, and is written as soon
   await c.close();
   assert.ok(readFileSync(c.cachePath, 'utf8').includes('"routes/2"'));
   assert.equal(c.warnings.filter(({ message }) => message.includes('cannot be written')).length, 1);
-  assert.equal(c.store.status.cacheFailures, 1);
+  assert.equal(c.store.health().cacheFailures, 1);
 });
 
 test('an empty Redis and a damaged cache file together are no reason to start with nothing', {

@@ -167,8 +167,8 @@ export async function closeAll(...all: readonly Watched[]): Promise<void> {
 
 /** Resolves right after a periodic check: for a while none is under way. */
 export async function untilChecked({ store }: Watched): Promise<void> {
-  const { lastSyncMs } = store.status;
-  while (store.status.lastSyncMs === lastSyncMs) await sleep(1);
+  const { lastSyncMs } = store.health();
+  while (store.health().lastSyncMs === lastSyncMs) await sleep(1);
 }
 
 /** A wire to Redis on a port of its own. What is held stays in order and goes on when it is released. */

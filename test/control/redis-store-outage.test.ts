@@ -44,7 +44,7 @@ test('while Redis is down writes are refused; when it is back with its data all 
   assert.equal(a.store.isWritable(), true);
   assert.equal((await put(b, '2', 2, null))?.modifiedIndex, 2);
   await a.until(() => a.latest.has('routes/2'), 'the change after it');
-  assert.equal(a.store.status.restorations + b.store.status.restorations, 0);
+  assert.equal(a.store.health().restorations + b.store.health().restorations, 0);
   assert.deepEqual(b.warnings.length, 2);
 });
 
@@ -71,11 +71,11 @@ test('a Redis that lost its data is given the last known resources by one of the
   const startedMs = performance.now();
   await Promise.all([a.warned('reached again'), b.warned('reached again')]);
   t.diagnostic(`put back ${Math.round(performance.now() - startedMs)} ms after it was ready`);
-  assert.equal(a.store.status.restorations + b.store.status.restorations, 1, 'the first one wins');
-  const [first, second] = a.store.status.restorations === 1 ? [a, b] : [b, a];
+  assert.equal(a.store.health().restorations + b.store.health().restorations, 1, 'the first one wins');
+  const [first, second] = a.store.health().restorations === 1 ? [a, b] : [b, a];
   assert.equal((await first.warned('were put back')).fields.resources, 2);
-  await second.until(() => second.store.status.revision === 3, 'the set is taken over');
-  assert.equal(first.store.status.revision, 3, 'above the last one');
+  await second.until(() => second.store.revision === 3, 'the set is taken over');
+  assert.equal(first.store.revision, 3, 'above the last one');
   // Nothing in force has changed by it.
   assert.deepEqual(
     [a.sets.length, b.sets.length],
@@ -206,7 +206,7 @@ test('a gateway that restarts without Redis has its last resources, and writes a
   const warning = await again.warned('the resources of the cache file are in force');
   assert.equal(warning.fields.file, join(folder, 'a'));
   assert.equal(again.store.isWritable(), false);
-  assert.equal(again.store.status.lastSyncMs, null);
+  assert.equal(again.store.health().lastSyncMs, null);
   await redis.start();
   await again.warned('reached again');
   assert.equal(again.sets.length, 1, 'nothing is new');
@@ -240,7 +240,7 @@ test('who knows the set only from its cache file lets those go first who know a 
   await opening;
   await b.warned('were put back');
   await old.until(() => old.latest.has('routes/2'), 'the newer set');
-  assert.equal(old.store.status.restorations, 0);
+  assert.equal(old.store.health().restorations, 0);
 });
 
 test('a start without Redis and without a server at its port is refused in about two seconds', {

@@ -39,8 +39,8 @@ test('a change of one gateway is at the other within a second, with the same ind
   assert.equal(await remove(a, '2', 2), null);
   await b.until(() => b.sets.length === 3, 'the removal');
   assert.deepEqual(Object.keys(toShort(b.latest)), ['routes/1']);
-  assert.equal(a.store.status.revision, 4);
-  assert.equal(b.store.status.revision, 4);
+  assert.equal(a.store.revision, 4);
+  assert.equal(b.store.revision, 4);
   // Own changes are never told: b heard of two, a of at most two.
   assert.equal(b.sets.length, 3);
   assert.ok(a.sets.length <= 3, JSON.stringify(a.sets.map(toShort)));
@@ -67,7 +67,7 @@ test('a change that was made on an older version is a conflict, and the newer on
   await assert.rejects(remove(loser, '1', 1), StoreConflict);
   await assert.rejects(put(loser, '9', 4, 7), StoreConflict);
   assert.equal((await put(loser, '1', 4, 2))?.modifiedIndex, 3);
-  assert.equal(loser.store.status.revision, 3);
+  assert.equal(loser.store.revision, 3);
 });
 
 test('fifty changes of two gateways at the same time all count, and both know all of them', {
@@ -210,11 +210,11 @@ test('a damaged resource is left out or keeps its last version, is named, and ca
   assert.equal(a.warnings[0]?.fields.key, HASH);
   assert.equal(a.warnings.length, 4, 'each is named once');
   assert.equal(a.sets.length, 1, 'nothing in force has changed');
-  assert.equal(a.store.status.damaged, 4);
+  assert.equal(a.store.health().damaged, 4);
   const repaired = await put(a, '1', 2, 1);
   assert.equal(repaired?.createdIndex, 1);
   await put(a, '2', 2, null);
-  assert.equal(a.store.status.damaged, 2);
+  assert.equal(a.store.health().damaged, 2);
   assert.equal(
     (await put(a, '2', 3, repaired!.modifiedIndex + 1))?.createdIndex,
     repaired!.modifiedIndex + 1,
@@ -231,6 +231,6 @@ test('gateways with different prefixes know nothing of each other', { skip }, as
   const b = await openStore(t, redis.port, join(folder, 'b'), { prefix: 'two' });
   await put(a, '1', 1, null);
   assert.equal((await put(b, '1', 2, null))?.modifiedIndex, 1);
-  assert.equal(a.store.status.revision, 1);
+  assert.equal(a.store.revision, 1);
   assert.equal(b.sets.length, 1);
 });

@@ -339,6 +339,7 @@ function interfere(times: number): NonNullable<RigOptions['wrap']> {
     return {
       open: () => store.open(),
       isWritable: () => store.isWritable(),
+      health: () => store.health(),
       close: () => store.close(),
       async write(change: Change) {
         if (left-- <= 0) return store.write(change);
@@ -402,6 +403,7 @@ test('a store that cannot be written to is 503, and the next change is taken aga
     wrap: (store) => ({
       open: () => store.open(),
       isWritable: () => store.isWritable(),
+      health: () => store.health(),
       close: () => store.close(),
       write: (change) =>
         isFull ? Promise.reject(new StoreUnavailable('no space left on the device')) : store.write(change),

@@ -14,9 +14,11 @@ import {
   StoreConflict,
   type StoredResource,
   type StoredResources,
+  type StoreHealth,
   type StoreHooks,
   StoreUnavailable,
   toKey,
+  UNSHARED_HEALTH,
 } from './store.ts';
 import {
   type FileIdentity,
@@ -137,6 +139,10 @@ class FileStore implements Store {
     throw new StoreUnavailable(
       `${this.#path} ${what} since this gateway read it: restart the gateway to go on from what is there`,
     );
+  }
+
+  health(): StoreHealth {
+    return UNSHARED_HEALTH;
   }
 
   isWritable(): boolean {

@@ -34,6 +34,7 @@ import {
   StoreConflict,
   type StoredResource,
   type StoredResources,
+  type StoreHealth,
   type StoreHooks,
   StoreUnavailable,
   toKey,
@@ -47,22 +48,6 @@ const OPEN_MS = 2_000;
 const RESTORE_PATIENCE_MS = 1_000;
 
 export type RedisStoreSettings = Extract<StoreSettings, { readonly type: 'redis' }>;
-
-/** For metrics. */
-export interface RedisStoreStatus {
-  readonly isConnected: boolean;
-  /** When the known set was last Redis's own, Unix milliseconds; null before. */
-  readonly lastSyncMs: number | null;
-  readonly revision: number;
-  readonly resources: number;
-  /** Resources in Redis that cannot be read. */
-  readonly damaged: number;
-  /** How often reading failed, or a write had no answer. */
-  readonly failures: number;
-  /** How often this gateway put its set back into an emptied Redis. */
-  readonly restorations: number;
-  readonly cacheFailures: number;
-}
 
 export function createRedisStore(settings: RedisStoreSettings, hooks: StoreHooks): RedisStore {
   return new RedisStore(settings, hooks);
@@ -136,12 +121,14 @@ export class RedisStore implements Store {
     return this.#isConnected && !this.#isClosed && this.#session?.isUp === true;
   }
 
-  get status(): RedisStoreStatus {
+  /** Of the known set; 0 before there is one. */
+  get revision(): number {
+    return this.#known?.head.revision ?? 0;
+  }
+
+  health(): StoreHealth {
     return {
-      isConnected: this.isWritable(),
       lastSyncMs: this.#lastSyncMs,
-      revision: this.#known?.head.revision ?? 0,
-      resources: this.#known?.entries.size ?? 0,
       damaged: this.#known?.damaged.size ?? 0,
       failures: this.#failures,
       restorations: this.#restorations,

@@ -46,6 +46,28 @@ export interface StoreHooks {
   readonly onWarning: (message: string, fields: Readonly<Record<string, string | number>>) => void;
 }
 
+/** What an operator should see of a store that others write to as well. */
+export interface StoreHealth {
+  /** When what is known was last what the store has, Unix milliseconds; null before, and in a store of one's own. */
+  readonly lastSyncMs: number | null;
+  /** Resources in the store that cannot be read. */
+  readonly damaged: number;
+  /** How often reading failed, or a change had no answer. */
+  readonly failures: number;
+  /** How often this gateway put what it knew back into a store that had lost it. */
+  readonly restorations: number;
+  /** How often what is known could not be kept on disk. */
+  readonly cacheFailures: number;
+}
+
+export const UNSHARED_HEALTH: StoreHealth = {
+  lastSyncMs: null,
+  damaged: 0,
+  failures: 0,
+  restorations: 0,
+  cacheFailures: 0,
+};
+
 export interface Store {
   /** The resources to start with. Rejects with a message of one line that names file or server when they cannot be known. */
   open(): Promise<StoredResources>;
@@ -53,6 +75,7 @@ export interface Store {
   write(change: Change): Promise<StoredResource | null>;
   /** Whether a write would be taken now. */
   isWritable(): boolean;
+  health(): StoreHealth;
   close(): Promise<void>;
 }
 
