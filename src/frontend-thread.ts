@@ -64,6 +64,10 @@ function start(data: FrontendData): void {
       void drain(order.graceMs);
       return;
     }
+    if (order.kind === 'ping') {
+      report({ kind: 'pong' });
+      return;
+    }
     frontend.setRoutes(order.ids, order.changed);
     report({ kind: 'applied', generation: order.generation });
   });

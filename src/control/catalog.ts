@@ -1,7 +1,7 @@
 // All routes of the gateway: those of the config files, and those that the Admin API made; and how one is changed.
 //
-// Owns the order of a change: check, store, put in force in every front end, and only then answer. A change that fails on
-// the way has changed nothing.
+// Owns the order of a change: check, store, put in force in every front end, and only then answer. A change that is
+// refused has changed nothing; one that was stored and could not be put in force everywhere says that.
 
 import type { ResourceKind } from '../config/apisix/resource.ts';
 import type { JsonObject } from './store/store.ts';
@@ -30,6 +30,11 @@ export class Refusal extends Error {
   }
 }
 
+/** Routes that front ends were told of, and that not all of them use yet; the message says how many do not. */
+export class NotInForce extends Error {
+  override readonly name = 'NotInForce';
+}
+
 export interface Catalog {
   /** In the order of their creation; those of files first. */
   list(kind: ResourceKind): readonly CatalogItem[];
@@ -37,7 +42,8 @@ export interface Catalog {
   /**
    * Gives `edit` the item as it is and makes what it returns the new value: without `id` and the two times, which are the
    * catalog's; null removes it. Resolves when the change is stored and in force in every front end. Rejects with what
-   * `edit` threw or with a Refusal: 400 for a value that is not right, 405 for a read-only item, 503 without a writable store.
+   * `edit` threw or with a Refusal: 400 for a value that is not right, 405 for a read-only item, 503 without a writable store,
+   * or when it is stored and a front end does not take it in time.
    */
   change(
     kind: ResourceKind,

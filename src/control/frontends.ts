@@ -5,6 +5,9 @@
 import { Worker } from 'node:worker_threads';
 import type { FrontendData, Order, Report } from '../core/message.ts';
 
+/** A thread whose loop has not turned for this long serves nobody. */
+const SILENT_MS_MAX = 10_000;
+
 export interface FrontendHooks {
   /** The thread ended without having been told to, or asks to be ended. Called once; the message has the stack. */
   readonly onLost: (error: Error) => void;
@@ -25,6 +28,7 @@ export class FrontendHandle {
   #hasEnded = false;
   #isLost = false;
   #complete = true;
+  #pingedAtMs: number | null = null;
 
   constructor(file: string, data: FrontendData, hooks: FrontendHooks) {
     this.#worker = new Worker(file, { workerData: data, name: `umbra-front-${data.frontend}` });
@@ -62,6 +66,18 @@ export class FrontendHandle {
     });
   }
 
+  /** Asks for a sign of life; to be called every few seconds. */
+  ping(): void {
+    if (this.#hasEnded || this.#pingedAtMs !== null) return;
+    this.#pingedAtMs = performance.now();
+    this.#worker.postMessage({ kind: 'ping' } satisfies Order);
+  }
+
+  /** Whether it has answered of late. */
+  get isAlive(): boolean {
+    return this.#pingedAtMs === null || performance.now() - this.#pingedAtMs < SILENT_MS_MAX;
+  }
+
   /** Resolves when the thread has ended: true when every exchange had. */
   async drain(graceMs: number): Promise<boolean> {
     if (!this.#draining) this.#worker.postMessage({ kind: 'drain', graceMs } satisfies Order);
@@ -80,6 +96,9 @@ export class FrontendHandle {
     switch (report.kind) {
       case 'defect':
         this.#lose(new Error(report.message), hooks);
+        break;
+      case 'pong':
+        this.#pingedAtMs = null;
         break;
       case 'ready':
         this.#onFailed = null;

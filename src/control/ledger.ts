@@ -1,7 +1,7 @@
 // Owns all shared memory of the process: who gets which buffer, and for how long it is remembered.
 //
 // Counters belong to a route id and to a shadow's origin on it, so that they go on across reloads; the window of
-// a limit and the balancer's place belong to a route's revision. Never writes into a book: a buffer that threads
+// a limit and the balancer's place belong to a route's revision, for as long as it is there without a break. Never writes into a book: a buffer that threads
 // may still hold is only handed out again or forgotten, never cleared.
 
 import assert from 'node:assert/strict';
@@ -58,6 +58,10 @@ class Shelf<Value> {
     return this.#current.get(key) ?? this.#removed.get(key);
   }
 
+  isCurrent(key: string): boolean {
+    return this.#current.has(key);
+  }
+
   /** Makes these the current ones; what is no longer among them counts as removed. */
   replace(next: Map<string, Value>): void {
     for (const key of next.keys()) this.#removed.delete(key);
@@ -88,7 +92,8 @@ export function createLedger(writers: Writers): Ledger {
       const next = new Map<string, LedgerRow>();
       for (const route of routes) {
         assert(!next.has(route.id), `two routes with the id ${route.id}`);
-        const keep = toRouteKeep(route, routeShelf.find(route.id), writers);
+        const found = routeShelf.find(route.id);
+        const keep = toRouteKeep(route, found, routeShelf.isCurrent(route.id), writers);
         keeps.set(route.id, keep);
         const shadows = toShadows(route, shadowShelf, books, writers);
         next.set(route.id, { entry: toEntry(route, keep, shadows), book: keep.book, shadows });
@@ -104,8 +109,13 @@ export function createLedger(writers: Writers): Ledger {
   };
 }
 
-function toRouteKeep(route: Route, found: RouteKeep | undefined, writers: Writers): RouteKeep {
-  if (found !== undefined && found.revision === route.revision) return found;
+function toRouteKeep(
+  route: Route,
+  found: RouteKeep | undefined,
+  isCurrent: boolean,
+  writers: Writers,
+): RouteKeep {
+  if (found !== undefined && isCurrent && found.revision === route.revision) return found;
   return {
     book: found?.book ?? new RouteBook(RouteBook.allocate(writers.frontends), writers.frontends),
     revision: route.revision,

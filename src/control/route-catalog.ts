@@ -6,9 +6,9 @@ import { randomInt } from 'node:crypto';
 import type { ResourceKind } from '../config/apisix/resource.ts';
 import type { LogFields } from '../core/log.ts';
 import type { Route, Timeouts } from '../core/model.ts';
-import { type Catalog, type CatalogItem, Refusal } from './catalog.ts';
+import { type Catalog, type CatalogItem, NotInForce, Refusal } from './catalog.ts';
 import { findLastChange, toFileItem, toOwnValue, toStoredItem, toStoredValue } from './catalog-item.ts';
-import { toReadOnly, toUnavailable } from './refusal.ts';
+import { toNotInForce, toReadOnly, toUnavailable } from './refusal.ts';
 import { RouteSet } from './route-set.ts';
 import { SerialQueue } from './serial-queue.ts';
 import {
@@ -236,7 +236,11 @@ class StoredCatalog implements RouteCatalog {
       for (const notice of plan.notices) {
         this.#options.onWarning('a part of a route has no effect', { resource: key, notice });
       }
-      await this.#putInForce();
+      try {
+        await this.#putInForce();
+      } catch (error) {
+        throw error instanceof NotInForce ? toNotInForce(error.message) : error;
+      }
       return stored === null ? null : toStoredItem(stored);
     }
     throw toUnavailable(`${kind.slice(0, -1)} [${id}] is being changed by others all the time`);

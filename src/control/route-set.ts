@@ -168,19 +168,28 @@ export class RouteSet {
     return [...new Set(users)];
   }
 
-  /** A stored value may be older than the rules of today. */
+  /** A stored value may be older than the rules of today, or have come into the store by another door. */
   #judge(id: string, value: JsonObject): Meaning {
-    const own = toOwnValue(value);
-    const wrong = checkResource('routes', own);
-    if (wrong !== null) return { route: null, problem: wrong, notices: [] };
-    return this.#translate(id, own, (kind, otherId) => this.#find(kind, otherId));
+    try {
+      const own = toOwnValue(value);
+      const wrong = checkResource('routes', own);
+      if (wrong !== null) return toProblem(wrong);
+      return this.#translate(id, own, (kind, otherId) => this.#find(kind, otherId));
+    } catch (error) {
+      // A defect of ours, and of this route alone: all others must serve, and the gateway start.
+      return toProblem(`cannot be understood: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 
   #translate(id: string, value: JsonObject, find: FindResource): Meaning {
     const service = toReference(value, 'service_id');
-    if (service !== null && find('services', service) === undefined) {
-      return { route: null, problem: `there is no service [${service}]`, notices: [] };
-    }
+    const used = service === null ? undefined : find('services', service);
+    if (service !== null && used === undefined) return toProblem(`there is no service [${service}]`);
+    const wrongPart =
+      findProblem('services', service, find) ??
+      findProblem('upstreams', toReference(value, 'upstream_id'), find) ??
+      findProblem('upstreams', toReference(used, 'upstream_id'), find);
+    if (wrongPart !== null) return toProblem(wrongPart);
     const { route, problems, notices } = translateRoute(
       id,
       value,
@@ -193,6 +202,17 @@ export class RouteSet {
     if (wrong!.length === 0) return { route, problem: null, notices: idle! };
     return { route: null, problem: `invalid configuration: ${wrong!.join('; ')}`, notices: idle! };
   }
+}
+
+function toProblem(problem: string): Meaning {
+  return { route: null, problem, notices: [] };
+}
+
+/** What is wrong with a resource that a route uses; null when nothing is, or there is none. */
+function findProblem(kind: ResourceKind, id: string | null, find: FindResource): string | null {
+  const value = id === null ? undefined : find(kind, id);
+  const wrong = value === undefined ? null : checkResource(kind, value);
+  return wrong === null ? null : `${kind.slice(0, -1)} [${id}]: ${wrong}`;
 }
 
 function toRefusal(message: string): Refusal {

@@ -5,10 +5,12 @@
 import { threadId } from 'node:worker_threads';
 import type { RouteEntry, Writers } from '../core/book.ts';
 import { createClock } from '../core/clock.ts';
+import type { Order } from '../core/message.ts';
 import type { AdminSettings, Config, Listener, Route } from '../core/model.ts';
 import { type Admin, type AdminAddress, createAdmin } from './admin.ts';
 import { SURFACE_ADMIN_API, SURFACE_ALL, type Surface } from './admin-api/guard.ts';
 import { openAdminKey } from './admin-key.ts';
+import { NotInForce } from './catalog.ts';
 import { FrontendHandle } from './frontends.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { createLogs, type Logs } from './logs.ts';
@@ -17,6 +19,9 @@ import { probe, toHostText } from './probe.ts';
 import { createCatalog, type RouteCatalog } from './route-catalog.ts';
 import { createStore } from './store/create.ts';
 
+/** How long front ends may take for new routes before whoever asked for them is told. */
+const APPLY_MS = 5_000;
+const PING_MS = 1_000;
 /** How long a thread may take beyond the grace before the gateway goes without it. */
 const DRAIN_MARGIN_MS = 5_000;
 
@@ -60,6 +65,9 @@ export class Supervisor {
   /** Of the last order of routes, for the log. */
   #lastOrder = { routes: 0, changed: 0, generation: 0 };
   #drained: Promise<void> | null = null;
+  #pingTimer: NodeJS.Timeout | undefined;
+  /** Front ends that the log says hang. */
+  readonly #silent = new Set<number>();
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
@@ -103,6 +111,7 @@ export class Supervisor {
       );
       this.#serving.resolve();
       this.#isReady = true;
+      this.#pingTimer = setInterval(() => this.#ping(), PING_MS).unref();
       this.#addNotices(notices);
       return {
         listeners: listeners.map(
@@ -148,7 +157,7 @@ export class Supervisor {
       ledger: this.ledger,
       metrics: this.#metrics,
       clock: this.#clock,
-      isReady: () => this.#isReady,
+      isReady: () => this.#isReady && this.#frontends.every((frontend) => frontend.isAlive),
       onError: (error) => this.logs.error('admin request failed', { cause: error.stack ?? error.message }),
     });
     this.#admins.push(admin);
@@ -210,9 +219,41 @@ export class Supervisor {
       // A route that is as it was has the same memory as before.
       changed: entries.filter(({ route }) => inForce.get(route.id) !== route.revision),
     };
-    await Promise.all(this.#frontends.map((handle) => handle.apply(order)));
+    await this.#tell(order);
     const { generation, changed } = order;
     this.#lastOrder = { routes: routes.length, changed: changed.length, generation };
+  }
+
+  /** Rejects when a front end does not take it in time; it takes it later, if ever it does anything again. */
+  async #tell(order: Order & { kind: 'routes' }): Promise<void> {
+    let left = this.#frontends.length;
+    const taken = this.#frontends.map((handle) => handle.apply(order).then(() => left--));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        const seconds = APPLY_MS / 1000;
+        reject(
+          new NotInForce(`${left} of ${taken.length} front-end threads did not take it within ${seconds} s`),
+        );
+      }, APPLY_MS);
+    });
+    try {
+      await Promise.race([Promise.all(taken), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** A thread that hangs is noticed: nobody should send it further clients. */
+  #ping(): void {
+    for (const [index, frontend] of this.#frontends.entries()) {
+      frontend.ping();
+      const isSilent = !frontend.isAlive;
+      if (isSilent && !this.#silent.has(index))
+        this.logs.error('a front-end thread hangs', { thread: index });
+      if (isSilent) this.#silent.add(index);
+      else this.#silent.delete(index);
+    }
   }
 
   #addNotices(notices: readonly string[]): void {
@@ -243,6 +284,7 @@ export class Supervisor {
 
   async #stop(graceMs: number): Promise<boolean> {
     this.#isReady = false;
+    clearInterval(this.#pingTimer);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean[]>((resolve) => {
       timer = setTimeout(() => resolve([false]), graceMs + DRAIN_MARGIN_MS);

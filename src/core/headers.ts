@@ -162,10 +162,12 @@ export function isAscii(value: string): boolean {
   return ASCII.test(value);
 }
 
-/** Lower-case name without port; empty for an empty value. */
+/** Lower-case name without port and without the dot that ends an absolute name (RFC 1034 section 3.1); empty for an empty value. */
 export function toHostName(host: string): string {
-  const end = host.charCodeAt(0) === 0x5b /* [ */ ? host.indexOf(']') + 1 : host.indexOf(':');
-  return (end > 0 ? host.slice(0, end) : host).toLowerCase();
+  const colon = host.charCodeAt(0) === 0x5b /* [ */ ? host.indexOf(']') + 1 : host.indexOf(':');
+  const end = colon > 0 ? colon : host.length;
+  const isAbsolute = end > 1 && host.charCodeAt(end - 1) === 0x2e; /* . */
+  return host.slice(0, isAbsolute ? end - 1 : end).toLowerCase();
 }
 
 /** Fields that a `Connection` may not take away: framing, routing and what authorises the request. */

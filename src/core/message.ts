@@ -25,6 +25,8 @@ export type Order =
       readonly ids: readonly string[];
       readonly changed: readonly RouteEntry[];
     }
+  /** Answered by a pong as soon as the loop turns. */
+  | { readonly kind: 'ping' }
   /** Let what runs end within `graceMs`, then end the thread. */
   | { readonly kind: 'drain'; readonly graceMs: number };
 
@@ -36,6 +38,7 @@ export type Report =
   | { readonly kind: 'failed'; readonly message: string }
   /** An exception that nobody caught: it goes on, but should be drained. */
   | { readonly kind: 'defect'; readonly message: string }
+  | { readonly kind: 'pong' }
   /** New exchanges begin on that generation of routes. */
   | { readonly kind: 'applied'; readonly generation: number }
   /** The last word. `complete` is false when the deadline cut exchanges off. */

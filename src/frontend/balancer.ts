@@ -79,6 +79,11 @@ export class Balancer {
     this.#lower = lower;
   }
 
+  /** Whether there is nobody to choose. */
+  get isEmpty(): boolean {
+    return this.#highest === null;
+  }
+
   /**
    * Index of the next backend, or -1 when all have weight 0. `tried` holds a bit for each backend (below 32) that
    * this exchange has tried; those are passed over while another is left, and a lower tier waits for all of the higher.

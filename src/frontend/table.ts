@@ -50,7 +50,8 @@ export class RouteTarget {
     this.route = route;
     this.balancer = new Balancer(route.backends, memory.cursor);
     this.hosts = route.backends.map((backend) => toHost(route.hostHeader, backend.authority));
-    this.observation = parts.observe(entry);
+    // What nobody could be asked for is not mirrored either.
+    this.observation = this.balancer.isEmpty ? null : parts.observe(entry);
     this.condition = toCondition(route);
     const book = new RouteBook(memory.book, parts.frontends);
     this.latency = new HistogramWriter(memory.book, book.histogramAt(parts.frontend));

@@ -294,19 +294,38 @@ test('a stored route that is no longer right keeps nobody from starting, and can
     ['good', HELLO],
     ['bad', bad],
     ['lost', { uri: '/l', service_id: 'gone' }],
+    ['odd', { uri: '/o', upstream: UPSTREAM, labels: { '50%': 1 } }],
+    ['by service', { uri: '/s', service_id: 'odd' }],
+    ['by mirror', { uri: '/m', service_id: 'mirrored' }],
+    ['by upstream', { uri: '/u', upstream_id: 'odd' }],
+    ['by both', { uri: '/b', service_id: 'indirect' }],
+    ['half', { uri: '/h', upstream_id: 'half' }],
   ] as const) {
     await store.write({ kind: 'routes', id, value, basis: null });
+  }
+  for (const [kind, id, value] of [
+    ['services', 'odd', { upstream: UPSTREAM, hosts: 5 }],
+    ['services', 'mirrored', { upstream: UPSTREAM, plugins: { 'proxy-mirror': { host: 5 } } }],
+    ['services', 'indirect', { upstream_id: 'odd' }],
+    ['upstreams', 'odd', { nodes: { 'a:1': 'x' } }],
+    ['upstreams', 'half', { nodes: [{ host: 'a', port: 1, weight: 1.5 }] }],
+  ] as const) {
+    await store.write({ kind, id, value, basis: null });
   }
   await store.close();
   const rig = await openRig(context, { path });
   assert.deepEqual(rig.ids(), ['good']);
-  assert.equal(rig.warnings.length, 2);
+  assert.equal(rig.warnings.length, 8);
+  assert.match(rig.warnings[3]!, /"route":"by service","reason":"service \[odd\]: .*hosts/);
+  assert.match(rig.warnings[4]!, /"route":"by mirror","reason":"service \[mirrored\]: .*host/);
+  for (const at of [5, 6]) assert.match(rig.warnings[at]!, /"reason":"upstream \[odd\]: .*nodes/);
+  assert.match(rig.warnings[7]!, /"reason":"upstream \[half\]: .*nodes/);
   assert.match(rig.warnings[0]!, /"route":"bad","reason":".*proxy-mirror/);
   assert.match(rig.warnings[1]!, /"route":"lost","reason":"there is no service \[gone\]"/);
   assert.equal(rig.catalog.find('routes', 'bad')!.value, rig.catalog.list('routes')[1]!.value);
   await rig.put('routes', 'bad', { ...HELLO, uri: '/bad' });
   assert.deepEqual(rig.ids(), ['good', 'bad']);
-  assert.equal(rig.catalog.status().idle.invalid, 1);
+  assert.equal(rig.catalog.status().idle.invalid, 7);
 });
 
 test('changes that are asked for at once are made one after the other, each on what the one before left', async (context) => {

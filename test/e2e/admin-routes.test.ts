@@ -107,7 +107,26 @@ test('two copies in sixty seconds are exactly two, and an edit begins a new wind
   await send(gateway.port, '/hello', { connections: 10, each: 20 });
   const { 1: last } = await gateway.settled({ 1: 600 });
   assert.deepEqual([last!.total_mirrored, last!.skipped.limit], [5, 595]);
-  assert.equal(scene.shadow.arrived, 5);
+  // A route that was gone begins anew.
+  assert.equal((await scene.call('DELETE', 'routes/1')).status, 200);
+  assert.equal((await runCurl(scene, LIMIT.replace('"count": 2', '"count": 3')))[0], 201);
+  await send(gateway.port, '/hello', { connections: 10, each: 20 });
+  assert.equal((await gateway.settled({ 1: 800 }))[1]!.total_mirrored, 8);
+  assert.equal(scene.shadow.arrived, 8);
+});
+
+test('what there is no node for is answered 503, and not mirrored', async (context) => {
+  const scene = await openScene(context);
+  const gateway = await scene.start();
+  const route = toRoute(scene, '/hello') as Record<string, unknown>;
+  await scene.put('routes/1', { ...route, upstream: { type: 'roundrobin', nodes: {} } });
+  for (let count = 0; count < 5; count++) {
+    assert.equal((await request(gateway.port, { path: '/hello' })).status, 503);
+  }
+  await scene.put('routes/1', route);
+  assert.equal((await request(gateway.port, { path: '/hello' })).status, 200);
+  assert.equal((await gateway.settled({ 1: 1 }))[1]!.total_mirrored, 1);
+  assert.equal(scene.shadow.arrived, 1);
 });
 
 test('when a change is answered, every front-end thread is on it, on old connections as on new ones', async (context) => {
