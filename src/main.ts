@@ -64,8 +64,14 @@ async function reload(supervisor: Supervisor, files: readonly string[]): Promise
   try {
     await supervisor.reload(loadConfig(files, process.env));
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    supervisor.addRefusedReload(error.problems.map(formatProblem));
+    if (error instanceof ConfigError) {
+      supervisor.addRefusedReload(error.problems.map(formatProblem));
+      return;
+    }
+    // Ours: whatever it is, the gateway goes on with what it has.
+    const { message, stack = message } = error instanceof Error ? error : new Error(String(error));
+    supervisor.logs.error('reload failed', { stack });
+    supervisor.addRefusedReload([`the reload failed: ${message}`]);
   }
 }
 

@@ -6,11 +6,13 @@ import type { Config, Route } from '../core/model.ts';
 import type { Remark } from './apisix/remark.ts';
 import type { FindResource, Place, Resource, ResourceKind } from './apisix/resource.ts';
 import { findPlace } from './apisix/resource-shape.ts';
-import { translateRoute } from './apisix/route.ts';
+import { translateRoute, translateUnused } from './apisix/route.ts';
 import type { Bundle, BundledFile, UmbraDocument } from './bundle.ts';
-import { DEFAULTS } from './defaults.ts';
+import { DEFAULTS, PATTERNS_MAX } from './defaults.ts';
+import { countPatterns } from './path-pattern.ts';
 import type { UmbraInput } from './schema.ts';
 import type { Loose } from './shape.ts';
+import type { Tree } from './source.ts';
 import { toConfig } from './umbra.ts';
 import { toRoutes } from './umbra-route.ts';
 import { type Translation, toTimeouts } from './umbra-upstream.ts';
@@ -31,9 +33,11 @@ export function assemble(bundle: Bundle, files: readonly BundledFile[]): Config 
   checkIds(documents, resources, bundle);
   const timeouts = toMirrorTimeouts(files);
   const translated = toApisixRoutes(resources, timeouts, bundle);
+  const routes = [...own, ...translated];
+  checkPatterns(routes, files);
   return {
     ...config,
-    routes: [...own, ...translated],
+    routes,
     apisixMirrorTimeouts: timeouts,
     notices: files.flatMap((file) => file.notices),
   };
@@ -60,6 +64,13 @@ function toSettings(documents: readonly UmbraDocument[], files: readonly Bundled
   const [first] = files;
   const fallback = documents[0]?.translation ?? { report: first!.reports[0]!, folder: first!.folder };
   return toConfig(merged as Loose<UmbraInput>, (section) => owners.get(section) ?? fallback);
+}
+
+function checkPatterns(routes: readonly Route[], files: readonly BundledFile[]): void {
+  const patterns = routes.reduce((sum, route) => sum + countPatterns(route), 0);
+  if (patterns <= PATTERNS_MAX) return;
+  const message = `must have at most ${PATTERNS_MAX} pairs of a host and a path in all routes together`;
+  files[0]!.reports[0]!.add({ path: ['routes'], rule: 'range', message, found: patterns });
 }
 
 function checkIds(documents: readonly UmbraDocument[], resources: readonly Resource[], bundle: Bundle): void {
@@ -103,10 +114,7 @@ function toApisixRoutes(
   mirrorTimeouts: Config['apisixMirrorTimeouts'],
   bundle: Bundle,
 ): readonly Route[] {
-  const values = new Map(
-    bundle.files.flatMap((file) => file.resources.map(({ kind, id, value }) => [`${kind}/${id}`, value])),
-  );
-  const find: FindResource = (kind, id) => values.get(`${kind}/${id}`);
+  const find = createFind(resources, bundle);
   const routes: Route[] = [];
   for (const { kind, id, value, moreShadows } of resources) {
     if (kind !== 'routes') continue;
@@ -119,6 +127,34 @@ function toApisixRoutes(
     if (route !== null) routes.push(route);
   }
   return routes;
+}
+
+/** What the resources themselves have comes before what other files have. */
+function createFind(resources: readonly Resource[], bundle: Bundle): FindResource {
+  const values = new Map<string, Tree>();
+  for (const { kind, id, value } of [...bundle.files.flatMap((file) => file.resources), ...resources]) {
+    values.set(`${kind}/${id}`, value);
+  }
+  return (kind, id) => {
+    const value = values.get(`${kind}/${id}`);
+    if (value !== undefined) bundle.used.add(value);
+    return value;
+  };
+}
+
+/** No route shows what is wrong with them. It is no problem as long as none does. For after all assembling. */
+export function noticeUnused(bundle: Bundle, files: readonly BundledFile[]): void {
+  const unused = files
+    .flatMap((file) => file.resources)
+    .filter(({ kind, value }) => kind !== 'routes' && !bundle.used.has(value));
+  const find = createFind([], bundle);
+  for (const { kind, id, value } of unused) {
+    for (const problem of translateUnused(kind, id, value, find)) {
+      const place = findPlace(problem.value, problem.path, bundle.places);
+      const message = `no route uses this ${kind.slice(0, -1)}, and one that did would be refused: ${problem.message}`;
+      bundle.ownerOf(place).addNotice(place, message, problem.found);
+    }
+  }
 }
 
 function addProblem({ value, path, rule, message, found }: Remark, { places }: Bundle): void {

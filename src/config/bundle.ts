@@ -15,6 +15,7 @@ import {
 } from './apisix/resource.ts';
 import { findPlace, fitResource } from './apisix/resource-shape.ts';
 import { rewriteStandalone } from './apisix/standalone.ts';
+import { ANY_SYNTAX, DOUBLE_SYNTAX } from './environment.ts';
 import {
   FORM_ADC,
   FORM_KUBERNETES,
@@ -23,6 +24,7 @@ import {
   FORM_STATIC,
   FORM_UMBRA,
   type Form,
+  isReadIn,
   recognizeForm,
 } from './form.ts';
 import { formatProblem, type Problem } from './problem.ts';
@@ -90,6 +92,8 @@ export class BundledFile {
 export interface Bundle {
   readonly files: readonly BundledFile[];
   readonly places: Places;
+  /** Services and upstreams that a route has asked for. */
+  readonly used: Set<Tree>;
   /** The file of a place. */
   ownerOf(place: Place): BundledFile;
 }
@@ -100,28 +104,42 @@ interface RecognizedDocument extends DocumentTree {
 
 const umbraShape = createShape(UmbraSchema);
 
-/** Never throws: what is wrong is in the reports of the files. */
-export function readBundle(inputs: readonly InputFile[], environment: NodeJS.ProcessEnv): Bundle {
+/**
+ * Never throws: what is wrong is in the reports of the files. They say something together, unless each is taken by itself:
+ * then names are told apart within a file only, and what a file does not have is looked for in the others.
+ */
+export function readBundle(
+  inputs: readonly InputFile[],
+  environment: NodeJS.ProcessEnv,
+  isEach: boolean,
+): Bundle {
   const places = new Places();
   const owners = new Map<Report, BundledFile>();
-  const documents: RecognizedDocument[] = [];
+  const byFile: (readonly RecognizedDocument[])[] = [];
+  const seen = new Set<string>();
   const files = inputs.map((input) => {
     const file = new BundledFile(input.file);
-    documents.push(...readFile(input, file, environment, places));
+    const name = resolve(input.file);
+    // What has no ids would be there twice, with nothing to say so.
+    const isAgain = !isEach && seen.has(name);
+    seen.add(name);
+    const read = isAgain ? { ...input, text: null, problem: 'is given twice' } : input;
+    byFile.push(readFile(read, file, environment, places));
     for (const report of file.reports) owners.set(report, file);
     return file;
   });
+  const documents = byFile.flat();
   const ownerOf = (place: Place): BundledFile => owners.get(place.report)!;
   const context: RewriteContext = {
     places,
     addNotice: (place, message) => ownerOf(place).addNotice(place, message),
   };
-  for (const resource of rewrite(documents, context)) {
+  for (const resource of rewrite(isEach ? byFile : [documents], context)) {
     const place = findPlace(resource.value, [], places);
     ownerOf(place).resources.push(fitResource(resource, places));
   }
   readStatic(documents, context, ownerOf);
-  return { files, places, ownerOf };
+  return { files, places, used: new Set(), ownerOf };
 }
 
 function readFile(
@@ -142,6 +160,12 @@ function readFile(
     file.reports.push(report);
     const form = recognize(document, hasEnd);
     if (form === null) continue;
+    source.expand(
+      tree,
+      form === FORM_UMBRA || form === FORM_ADC ? ANY_SYNTAX : DOUBLE_SYNTAX,
+      (path) => isReadIn(form, tree as Tree, path),
+      report,
+    );
     if (form === FORM_UMBRA) {
       const input = fitShape(umbraShape, tree, source, report) as Loose<UmbraInput>;
       file.umbra.push({ input, translation: { report, folder: file.folder } });
@@ -164,12 +188,16 @@ function recognize({ tree, report }: ReadDocument, hasEnd: boolean): Form | null
   return null;
 }
 
-function rewrite(documents: readonly RecognizedDocument[], context: RewriteContext): readonly Resource[] {
-  const pick = (...forms: readonly Form[]): readonly DocumentTree[] =>
-    documents.filter(({ form }) => forms.includes(form));
+/** Names are told apart within a group. */
+function rewrite(
+  groups: readonly (readonly RecognizedDocument[])[],
+  context: RewriteContext,
+): readonly Resource[] {
+  const pick = (...forms: readonly Form[]): readonly (readonly DocumentTree[])[] =>
+    groups.map((documents) => documents.filter(({ form }) => forms.includes(form)));
   return [
-    ...rewriteStandalone(pick(FORM_STANDALONE, FORM_ROUTE), context),
-    ...rewriteAdc(pick(FORM_ADC), context),
+    ...pick(FORM_STANDALONE, FORM_ROUTE).flatMap((group) => rewriteStandalone(group, context)),
+    ...pick(FORM_ADC).flatMap((group) => rewriteAdc(group, context)),
     ...rewriteKubernetes(pick(FORM_KUBERNETES), context),
   ];
 }

@@ -74,8 +74,17 @@ export const CYCLE_MAX = 65_536;
 export const HEADER_COUNT_MAX = 98;
 export const HOSTS_MAX = 256;
 export const URIS_MAX = 256;
+/** A route's hosts times its paths: each pair is a pattern of the router's. */
+export const ROUTE_PATTERNS_MAX = 4096;
+/** Of all routes of all files. */
+export const PATTERNS_MAX = 200_000;
 export const ADDRESSES_MAX = 1024;
 export const LIST_MAX = 64;
+/** Where nothing in APISIX's forms says less. */
+export const ENTRIES_MAX = 1024;
+/** Priorities, and numbers of databases. */
+export const INTEGER_MIN = -(2 ** 31);
+export const INTEGER_MAX = 2 ** 31 - 1;
 export const PATH_LENGTH_MAX = 8192;
 export const REGEX_LENGTH_MAX = 1024;
 export const KEY_LENGTH_MAX = 256;

@@ -14,37 +14,62 @@ export interface Expansion {
   readonly problems: readonly EnvironmentProblem[];
 }
 
-const REFERENCE =
-  /\$\$\{|\$\{\{ *([A-Za-z_][A-Za-z0-9_]*)(?::=([^}]*?))? *\}\}|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|\$\{/g;
+/** How references are written; what is no reference is plain text, unless a problem says otherwise. */
+export interface Syntax {
+  readonly reference: RegExp;
+  /** Whether `${` that begins no reference is a mistake, and `$${` a literal `${`. */
+  readonly isStrict: boolean;
+}
+
+/** Of one text. */
+const PROBLEMS_MAX = 16;
+
+const DOUBLE = /\$\{\{ *([A-Za-z_][A-Za-z0-9_]*)(?: *|:=([^{}]*))\}\}/.source;
+const SINGLE = /\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^{}]*))?\}/.source;
+
+/** APISIX's alone: scripts and formats in its files are full of `${`. */
+export const DOUBLE_SYNTAX: Syntax = { reference: new RegExp(DOUBLE, 'g'), isStrict: false };
+export const ANY_SYNTAX: Syntax = {
+  reference: new RegExp(`\\$\\$\\{|${DOUBLE}|${SINGLE}|\\$\\{`, 'g'),
+  isStrict: true,
+};
 
 export function hasReference(text: string): boolean {
   return text.includes('${');
 }
 
-/** As in a shell, `:-` also stands in for a variable that is set but empty. `$${` is a literal `${`. */
-export function expandEnvironment(text: string, environment: NodeJS.ProcessEnv): Expansion {
+/** Null when the text has no reference. As in a shell, `:-` also stands in for a variable that is set but empty. */
+export function expandEnvironment(
+  text: string,
+  environment: NodeJS.ProcessEnv,
+  { reference, isStrict }: Syntax,
+): Expansion | null {
   const problems: EnvironmentProblem[] = [];
-  const expanded = text.replace(REFERENCE, (match, ...found: (string | undefined)[]) => {
-    const [doubleName, doubleFallback, singleName, singleFallback] = found;
+  const addProblem = (at: number, message: string): void => {
+    if (problems.length < PROBLEMS_MAX) problems.push({ at, message });
+  };
+  let isChanged = false;
+  const expanded = text.replace(reference, (match, ...found: unknown[]) => {
+    isChanged = true;
+    const [doubleName, doubleFallback, singleName, singleFallback] = isStrict
+      ? (found as (string | undefined)[])
+      : (found.slice(0, 2) as (string | undefined)[]);
     const name = doubleName ?? singleName;
-    const fallback = doubleFallback ?? singleFallback;
-    const at = Number(found[4]);
+    const fallback = doubleFallback?.trimEnd() ?? singleFallback;
+    const at = Number(found[isStrict ? 4 : 2]);
     if (match === '$${') return '${';
     if (name === undefined) {
-      problems.push({
-        at,
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text that is meant.
-        message: 'must be ${NAME} or ${NAME:-default}, or $${ for a literal ${',
-      });
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text that is meant.
+      addProblem(at, 'must be ${NAME} or ${NAME:-default}, or $${ for a literal ${');
       return match;
     }
     const value = environment[name];
     if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;
     if (value !== undefined) return value;
-    problems.push({ at, message: `the environment has no ${name}, and it has no default` });
+    addProblem(at, `the environment has no ${name}, and it has no default`);
     return match;
   });
-  return { text: expanded, problems };
+  return isChanged ? { text: expanded, problems } : null;
 }
 
 /** What an unquoted scalar of this text would be in YAML's core schema, as far as umbra's keys can use it. */

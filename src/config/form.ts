@@ -2,7 +2,8 @@
 //
 // Owns the marks of each form. Never guesses: a document that could be two things, or none, is a problem that names them all.
 
-import { isKubernetes } from './apisix/kubernetes.ts';
+import { isKubernetes, isReadManifest } from './apisix/kubernetes.ts';
+import { RESOURCE_KINDS } from './apisix/resource.ts';
 import { STANDALONE_KEYS } from './apisix/standalone.ts';
 import { findNearest, type Path } from './problem.ts';
 import { UmbraSchema } from './schema.ts';
@@ -79,19 +80,38 @@ export function recognizeForm(tree: unknown, hasEnd: boolean): Form | Unrecogniz
   const isStandalone = found.has(FORM_STANDALONE);
   mark(
     FORM_STATIC,
-    findKey(tree, STATIC_KEYS) ?? (isStandalone ? undefined : findKey(tree, ['plugin_attr'])),
+    findKey(tree, STATIC_KEYS) ??
+      (isStandalone || 'routes' in tree ? undefined : findKey(tree, ['plugin_attr'])),
   );
   const [first, second] = found;
   if (second !== undefined) return toAmbiguous(first![1], second[1]);
   return first?.[0] ?? (hasEnd ? FORM_STANDALONE : recognizeRest(tree));
 }
 
+/** Whether what stands there means anything: what does not may hold any text, such as a script. */
+export function isReadIn(form: Form, tree: Tree, path: Path): boolean {
+  const key = String(path[0]);
+  switch (form) {
+    case FORM_KUBERNETES:
+      return isReadManifest(tree, path);
+    case FORM_STATIC:
+      return key === 'plugin_attr' && path[1] === 'proxy-mirror';
+    case FORM_STANDALONE:
+      if (key === 'plugin_attr') return path[1] === 'proxy-mirror';
+      return (RESOURCE_KINDS as readonly string[]).includes(key);
+    case FORM_ADC:
+      return key === 'services';
+    default:
+      return true;
+  }
+}
+
 /** Of documents without any mark. */
 function recognizeRest(tree: Tree): Form | Unrecognized {
   const keys = Object.keys(tree);
+  if (keys.some((key) => key !== 'routes' && STANDALONE_KEYS.includes(key))) return FORM_STANDALONE;
   // Routes that say nothing of either kind are told what umbra's own need.
   if ('routes' in tree || keys.length === 0) return FORM_UMBRA;
-  if (keys.some((key) => STANDALONE_KEYS.includes(key))) return FORM_STANDALONE;
   // A typo is a typo in umbra's own form.
   if (keys.some((key) => findNearest(key, UMBRA_KEYS) !== null)) return FORM_UMBRA;
   return { path: [keys[0]!], message: `belongs to no form that is known; there are ${FORMS}` };

@@ -4,7 +4,7 @@
 // Facts from lua-resty-radixtree, which is APISIX's default engine; where it takes pieces of a pattern for a regular
 // expression by accident, they are literal here.
 
-import { PATH_EXACT, PATH_TEXT_PREFIX, PATH_WILDCARD, type PathPattern } from '../core/model.ts';
+import { PATH_EXACT, PATH_TEXT_PREFIX, PATH_WILDCARD, type PathPattern, type Route } from '../core/model.ts';
 
 /** As in APISIX's schema. */
 const URI_LENGTH_MAX = 4096;
@@ -33,6 +33,11 @@ export function toPathPattern(uri: string): PathPattern {
   // A segment that begins with `*` may go on with a name for it, which means nothing to the match.
   if (hasInnerWildcard(uri)) return { match: PATH_WILDCARD, path: uri.replaceAll(/(?<=^|\/)\*[^/]*/g, '*') };
   return { match: PATH_TEXT_PREFIX, path: uri.slice(0, star) };
+}
+
+/** How many the router keeps for a route: one for each path of each host. */
+export function countPatterns({ hosts, paths }: Pick<Route, 'hosts' | 'paths'>): number {
+  return Math.max(1, hosts.length) * paths.length;
 }
 
 /** Whether a segment before the last one begins with `*`. */

@@ -59,6 +59,16 @@ export function formatProblem(problem: Problem): string {
   return place + path + problem.message + found + suggestion;
 }
 
+/** Whether a text may be printed: what has an @ may be a URL with a password, wherever it got lost. */
+export function isShowable(value: unknown): boolean {
+  return typeof value !== 'string' || !value.includes('@');
+}
+
+/** As toPathText, without keys that must not be printed. */
+export function toShownPath(path: Path): string {
+  return toPathText(path.map((step) => (isShowable(step) ? step : '(hidden)')));
+}
+
 export function toPathText(path: Path): string {
   let text = '';
   for (const step of path) {

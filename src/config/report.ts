@@ -4,7 +4,7 @@
 // all of them are told at once.
 
 import type { Path, Problem, Rule } from './problem.ts';
-import { toFoundText, toPathText } from './problem.ts';
+import { isShowable, toFoundText, toPathText, toShownPath } from './problem.ts';
 import type { Scalar } from './source.ts';
 
 /** From 1, both. */
@@ -63,7 +63,7 @@ export class Report {
       file: this.file,
       line: position.line,
       column: position.column,
-      path: toPathText(finding.path),
+      path: toShownPath(finding.path),
       rule: finding.rule,
       message: finding.message,
       found: this.#toFound(finding),
@@ -118,6 +118,7 @@ export class Report {
   #toFound(finding: Finding): string | null {
     if (finding.found === undefined) return null;
     const written = finding.atKey === true ? null : this.#places?.findExpanded(finding.path)?.written;
-    return toFoundText(written ?? finding.found);
+    const found = written ?? finding.found;
+    return isShowable(found) ? toFoundText(found) : null;
   }
 }

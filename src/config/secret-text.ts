@@ -6,12 +6,16 @@ import { Reference } from './yaml-text.ts';
 
 export class Secrets {
   readonly #names = new Map<string, string>();
+  readonly #counts = new Map<string, number>();
 
   /** `name` is what its kind of secret is called, such as REDIS_PASSWORD. */
   refer(name: string, value: string): Reference {
     const key = `${name}\0${value}`;
-    const number = [...this.#names.keys()].filter((other) => other.startsWith(`${name}\0`)).length + 1;
-    const variable = this.#names.get(key) ?? `UMBRA_${name}_${number}`;
+    const known = this.#names.get(key);
+    if (known !== undefined) return new Reference(`\${${known}}`);
+    const number = (this.#counts.get(name) ?? 0) + 1;
+    const variable = `UMBRA_${name}_${number}`;
+    this.#counts.set(name, number);
     this.#names.set(key, variable);
     return new Reference(`\${${variable}}`);
   }

@@ -3,10 +3,10 @@
 // Owns what a place in the values is in the file. Follows aliases and merge keys and reads the environment; knows nothing of
 // what the values mean. Every growth is bounded, because a config may be generated: depth, and what aliases multiply.
 
-import type { Alias, Node, Pair, YAMLMap } from 'yaml';
+import type { Alias, Node, Pair, YAMLMap, Scalar as YamlScalar } from 'yaml';
 import { isAlias, isMap, isScalar, isSeq, LineCounter } from 'yaml';
 import { type ComposedDocument, composeDocuments, DEPTH_MAX, toPosition } from './document.ts';
-import { expandEnvironment, hasReference, toTypedScalar } from './environment.ts';
+import { expandEnvironment, hasReference, type Syntax, toTypedScalar } from './environment.ts';
 import type { Path } from './problem.ts';
 import { toPathText } from './problem.ts';
 import { type Places, type Position, Report } from './report.ts';
@@ -64,7 +64,9 @@ export function readDocuments(
 export class Source implements Places {
   readonly #whole: Text;
   readonly #expanded = new Map<string, Scalar>();
-  readonly #unresolved: Path[] = [];
+  /** By their paths' texts. */
+  readonly #unresolved = new Map<string, Path>();
+  readonly #references: (readonly [Path, Node])[] = [];
   readonly #pairs = new Map<YAMLMap, Map<string, Pair>>();
   readonly #targets: ReadonlyMap<Alias, Node>;
   readonly #root: Node;
@@ -82,12 +84,23 @@ export class Source implements Places {
 
   /** Scalars that the environment could not complete; their values mean nothing. */
   get unresolved(): readonly Path[] {
-    return this.#unresolved;
+    return [...this.#unresolved.values()];
   }
 
-  /** The values. They mean nothing when the text has more of them than it may. */
+  /** The values, as they are written. They mean nothing when the text has more of them than it may. */
   read(report: Report): unknown {
     return this.#toValue(this.#root, [], report);
+  }
+
+  /** Reads the environment for the values of `tree`, which was read here, and changes it: only where `isRead` says so. */
+  expand(tree: unknown, syntax: Syntax, isRead: (path: Path) => boolean, report: Report): void {
+    for (const [path, node] of this.#references) {
+      if (path.length === 0 || !isRead(path)) continue;
+      const text = this.#expand(path, node, syntax, report);
+      if (text === null) continue;
+      const parent = path.slice(0, -1).reduce((value, step) => (value as Tree)[step], tree);
+      (parent as Tree)[path.at(-1)!] = text;
+    }
   }
 
   /** The scalar at that path, if the environment had a part in it. */
@@ -96,9 +109,7 @@ export class Source implements Places {
   }
 
   isUnresolved(path: Path): boolean {
-    if (this.#unresolved.length === 0) return false;
-    const text = toPathText(path);
-    return this.#unresolved.some((other) => toPathText(other) === text);
+    return this.#unresolved.size > 0 && this.#unresolved.has(toPathText(path));
   }
 
   locate(path: Path, atKey: boolean): Position {
@@ -129,7 +140,7 @@ export class Source implements Places {
     if (isSeq(target)) {
       return target.items.map((item, index) => this.#toValue(item as Node, [...path, index], report));
     }
-    return isScalar(target) ? this.#toScalar(target, path, report) : null;
+    return isScalar(target) ? this.#toScalar(target, path) : null;
   }
 
   #toMapping(map: YAMLMap, path: Path, report: Report): Tree {
@@ -158,16 +169,23 @@ export class Source implements Places {
     return isSeq(source) ? source.items.map((item) => this.#resolve(item as Node)) : [source];
   }
 
-  #toScalar(node: Node, path: Path, report: Report): unknown {
+  #toScalar(node: Node, path: Path): unknown {
     if (!isScalar(node)) return null;
-    const written = typeof node.value === 'string' ? node.value : null;
-    if (written === null || !hasReference(written)) return node.value;
-    const { text, problems } = expandEnvironment(written, this.#whole.environment);
+    if (typeof node.value === 'string' && hasReference(node.value)) this.#references.push([path, node]);
+    return node.value;
+  }
+
+  /** Null when it has no reference. */
+  #expand(path: Path, node: Node, syntax: Syntax, report: Report): string | null {
+    const written = String((node as YamlScalar).value);
+    const expansion = expandEnvironment(written, this.#whole.environment, syntax);
+    if (expansion === null) return null;
+    const { text, problems } = expansion;
     for (const { at, message } of problems) {
       report.add({ path, rule: 'environment', message, position: this.#locateInside(node, written, at) });
     }
-    if (problems.length > 0) this.#unresolved.push(path);
-    const quoted = node.type !== 'PLAIN';
+    if (problems.length > 0) this.#unresolved.set(toPathText(path), path);
+    const quoted = (node as YamlScalar).type !== 'PLAIN';
     this.#expanded.set(toPathText(path), { path, written, quoted, typed: toTypedScalar(text) });
     return text;
   }
@@ -175,7 +193,7 @@ export class Source implements Places {
   /** Where the text behind `at` stands in the file; the scalar's start when folding or escapes moved it. */
   #locateInside(node: Node, written: string, at: number): Position {
     const [from, to] = node.range ?? [0, 0];
-    const reference = /^\$\{[^}]*\}?/.exec(written.slice(at))?.[0] ?? '';
+    const reference = /^\$\{[^}]{0,256}\}?/.exec(written.slice(at, at + 300))?.[0] ?? '';
     // The same reference may stand there several times: take the one with as many before it.
     const before = written.slice(0, at).split(reference).length - 1;
     let found = from;

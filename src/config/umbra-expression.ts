@@ -12,7 +12,19 @@ export function toExpression(input: Expression, at: Path, { report }: Translatio
   if (report.hasProblemUnder(at.slice(0, -1), [String(at.at(-1))])) return [];
   const problem = findExpressionProblem(input);
   if (problem === null) return input;
-  const found = problem.path.reduce<unknown>((value, step) => (value as readonly unknown[])[step], input);
+  const found = findShowable(input, problem.path);
   report.add({ path: [...at, ...problem.path], rule: 'format', message: problem.message, found });
   return [];
+}
+
+/** What stands there, unless it is what a variable is compared with: that may be a credential. */
+function findShowable(expression: Expression, path: readonly number[]): unknown {
+  let value: unknown = expression;
+  for (const step of path) {
+    const list = value as readonly unknown[];
+    const isComparison = typeof list[0] === 'string' && !/^!?(?:AND|OR)$/i.test(list[0]);
+    if (isComparison && step >= (list[1] === '!' ? 3 : 2)) return undefined;
+    value = list[step];
+  }
+  return value;
 }

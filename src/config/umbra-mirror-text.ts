@@ -23,7 +23,11 @@ import type { Secrets } from './secret-text.ts';
 import { Block, Flow } from './yaml-text.ts';
 
 /** Headers whose values let somebody in. */
-const CREDENTIAL = /authorization|cookie|token|secret|password|api-?key|credential|session/;
+const CREDENTIAL =
+  /authorization|cookie|token|secret|password|api[-_]?key|credential|session|(?:^|[-_])auth(?:$|[-_])/i;
+/** Variables that hold what a client sends by a name. */
+const NAMED_VARIABLE = /^(?:http|cookie|arg)_/;
+const LEFT_OUT = 'It was left out here: give it in the environment.';
 
 export function toMirrorBlock(mirror: Mirror, secrets: Secrets): Block {
   const defaults = DEFAULTS.mirror;
@@ -36,7 +40,7 @@ export function toMirrorBlock(mirror: Mirror, secrets: Secrets): Block {
       'backends',
       mirror.shadows.map((shadow) => toShadowBlock(shadow, secrets)),
     )
-    .putFilled('conditions', toConditionsBlock(mirror.conditions));
+    .putFilled('conditions', toConditionsBlock(mirror.conditions, secrets));
   if (mirror.path !== null) block.put('path', mirror.path);
   block
     .putUnless(defaults.pathConcatMode, 'path_concat_mode', mirror.pathConcatMode)
@@ -61,7 +65,7 @@ function toShadowBlock(shadow: Shadow, secrets: Secrets): Block {
   const set = new Block();
   for (const [name, value] of shadow.headers.set) {
     if (value === '' || !CREDENTIAL.test(name)) set.put(name, value);
-    else set.put(name, secrets.refer('HEADER', value), 'It was left out here: give it in the environment.');
+    else set.put(name, secrets.refer('HEADER', value), LEFT_OUT);
   }
   const headers = new Block().putFilled('set', set).putFilled('remove', shadow.headers.remove);
   block.putFilled('headers', headers).putUnless(HOST_PASS, 'host_header', shadow.hostHeader);
@@ -109,21 +113,38 @@ export function putSize(block: Block, key: string, bytes: number, without: strin
   if (bytes !== toSizeBytes(without)) block.put(key, toSizeText(bytes));
 }
 
-function toConditionsBlock({ methods, headers, pathRegex, vars }: Conditions): Block {
+function toConditionsBlock({ methods, headers, pathRegex, vars }: Conditions, secrets: Secrets): Block {
   const named = new Block();
   for (const { name, kind, value } of headers) {
     if (kind === CONDITION_PRESENT) named.put(name, true);
-    else named.put(name, kind === CONDITION_ABSENT ? false : value);
+    else if (kind === CONDITION_ABSENT) named.put(name, false);
+    else if (value === '' || !CREDENTIAL.test(name)) named.put(name, value);
+    else named.put(name, secrets.refer('HEADER', value), LEFT_OUT);
   }
   const block = new Block().putFilled('methods', methods).putFilled('headers', named);
   if (pathRegex !== null) block.put('path_regex', pathRegex);
   // An empty expression holds always, and is another one than none.
-  if (vars !== null) block.put('vars', toExpressionValue(vars));
+  if (vars !== null) block.put('vars', toExpressionValue(vars, secrets));
   return block;
 }
 
-export function toExpressionValue(expression: readonly unknown[]): Flow | readonly Flow[] {
-  return expression.length === 0 ? new Flow([]) : expression.map((part) => new Flow(part));
+export function toExpressionValue(expression: readonly unknown[], secrets: Secrets): Flow | readonly Flow[] {
+  if (expression.length === 0) return new Flow([]);
+  return expression.map((part) => new Flow(toReferring(part, secrets)));
+}
+
+/** What credentials are compared with is left out. */
+function toReferring(part: unknown, secrets: Secrets): unknown {
+  if (!Array.isArray(part)) return part;
+  const [variable] = part as readonly unknown[];
+  const isSecret = typeof variable === 'string' && NAMED_VARIABLE.test(variable) && CREDENTIAL.test(variable);
+  if (!isSecret) return part.map((item) => toReferring(item, secrets));
+  return [...part.slice(0, -1), toReferences(part.at(-1), secrets)];
+}
+
+function toReferences(value: unknown, secrets: Secrets): unknown {
+  if (Array.isArray(value)) return value.map((item) => toReferences(item, secrets));
+  return typeof value === 'string' && value !== '' ? secrets.refer('VALUE', value) : value;
 }
 
 function toLimitBlock({ count, windowMs, policy, redis }: Limit, secrets: Secrets): Block {
@@ -138,8 +159,7 @@ function toLimitBlock({ count, windowMs, policy, redis }: Limit, secrets: Secret
     block.put('redis_host', node?.host ?? '').putUnless(defaults.redisPort, 'redis_port', node?.port ?? 0);
   }
   if (redis.password !== null) {
-    const comment = 'It was left out here: give it in the environment.';
-    block.put('redis_password', secrets.refer('REDIS_PASSWORD', redis.password), comment);
+    block.put('redis_password', secrets.refer('REDIS_PASSWORD', redis.password), LEFT_OUT);
   }
   if (policy === LIMIT_REDIS) block.putUnless(defaults.redisDatabase, 'redis_database', redis.database);
   block.putUnless(defaults.redisTimeout, 'redis_timeout', redis.timeoutMs);

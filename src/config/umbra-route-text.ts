@@ -67,7 +67,7 @@ function toRouteBlock(route: Route, secrets: Secrets): Block {
     .putFilled('hosts', route.hosts)
     .putFilled('methods', route.methods)
     .putFilled('remote_addrs', route.remoteAddrs);
-  if (route.vars !== null) block.put('vars', toExpressionValue(route.vars));
+  if (route.vars !== null) block.put('vars', toExpressionValue(route.vars, secrets));
   block
     .putUnless(DEFAULTS.priority, 'priority', route.priority)
     .put('backends', route.backends.map(toBackendBlock))

@@ -13,8 +13,8 @@ import {
   type WeightedBackend,
 } from '../core/model.ts';
 import { isHostPattern } from './address.ts';
-import { CYCLE_MAX, DEFAULTS } from './defaults.ts';
-import { findUriProblem, toPathPattern } from './path-pattern.ts';
+import { CYCLE_MAX, DEFAULTS, ROUTE_PATTERNS_MAX } from './defaults.ts';
+import { countPatterns, findUriProblem, toPathPattern } from './path-pattern.ts';
 import type { Path } from './problem.ts';
 import { toDurationMs } from './quantity.ts';
 import type { Report } from './report.ts';
@@ -69,6 +69,11 @@ function toRoute(input: Loose<RouteInput>, at: Path, translation: Translation): 
     timeouts: toTimeouts(input.timeout, DEFAULTS.routeTimeout),
     mirror: input.mirror === undefined ? null : toMirror(input.mirror, [...at, 'mirror'], translation),
   };
+  const patterns = countPatterns(route);
+  if (patterns > ROUTE_PATTERNS_MAX) {
+    const message = `must have at most ${ROUTE_PATTERNS_MAX} pairs of a host and a path`;
+    translation.report.add({ path: [...at, 'uris'], rule: 'range', message, found: patterns });
+  }
   return toRevised(route);
 }
 

@@ -13,6 +13,16 @@ export function findCommonDivisor(weights: readonly number[]): number {
   return weights.reduce(toCommonDivisor, 0);
 }
 
+/** Smallest number that all can divide; null when it is too large to be exact. For numbers above 0. */
+export function findCommonMultiple(numbers: readonly number[]): number | null {
+  let multiple = 1;
+  for (const number of numbers) {
+    multiple = (multiple / toCommonDivisor(multiple, number)) * number;
+    if (!Number.isSafeInteger(multiple)) return null;
+  }
+  return multiple;
+}
+
 function toCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : toCommonDivisor(b, a % b);
 }

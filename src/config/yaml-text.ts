@@ -141,6 +141,8 @@ function toInline(value: string | number | boolean | Flow | Block): string {
 
 function toFlow(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(toFlow).join(', ')}]`;
+  // Quoted, because of its braces.
+  if (value instanceof Reference) return `"${value.text}"`;
   // In a list of its own, because more texts need quotes between brackets.
   return toQuoted(value) ?? toPlain([value]).slice(1, -1);
 }

@@ -3,7 +3,7 @@
 // Shows what the ledger holds, and changes routes through the catalog. Never on a request's path, and nothing that a client
 // of it sends may reach anything but these handlers: no exception leaves it, no connection of it holds up an exit.
 
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { isLoopback } from '../config/address.ts';
 import type { Clock } from '../core/clock.ts';
@@ -18,6 +18,7 @@ import {
   SURFACE_ALL,
   type Surface,
 } from './admin-api/guard.ts';
+import { type ParserError, readMalformed, sendMalformed } from './admin-api/malformed.ts';
 import { ADMIN_API_PATH, addAdminApi } from './admin-api/routes.ts';
 import { createShape, type Shape } from './admin-api/shape.ts';
 import { parseQuery } from './admin-api/target.ts';
@@ -80,6 +81,7 @@ export function createAdmin(options: AdminOptions): Admin {
   const { key, host, port } = options.settings;
   const isInner = surface === SURFACE_ADMIN_API;
   const shape = createShape(options.settings);
+  const door = createDoor(shape, createGuard(options.settings, surface));
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES_MAX,
@@ -90,13 +92,13 @@ export function createAdmin(options: AdminOptions): Admin {
     exposeHeadRoutes: true,
     http: { maxHeaderSize: HEADER_BYTES_MAX, headersTimeout: REQUEST_MS },
     routerOptions: { maxParamLength: ID_LENGTH_MAX },
-    frameworkErrors: (error, request, reply) => {
-      setVersion(reply, shape, findArea(request));
-      return sendError(reply, error.statusCode ?? 400, error.message, findArea(request));
-    },
+    // Of a request that no route is looked for; what it may hear is still the door's to say.
+    frameworkErrors: (error, request, reply) =>
+      door(request, reply) ?? sendError(reply, error.statusCode ?? 400, error.message, findArea(request)),
+    clientErrorHandler: (error, socket) => answerMalformed(error, socket, shape),
   });
   app.server.maxConnections = CONNECTIONS_MAX;
-  addGuard(app, shape, createGuard(options.settings, surface));
+  app.addHook('onRequest', async (request, reply) => door(request, reply));
   addErrors(app, onError);
   addAdminApi(app, { catalog: options.catalog, shape, onError });
   if (!isInner) addReads(app, options);
@@ -107,32 +109,51 @@ export function createAdmin(options: AdminOptions): Admin {
   };
 }
 
-function addGuard(app: FastifyInstance, shape: Shape, guard: ReturnType<typeof createGuard>): void {
-  app.addHook('onRequest', async (request, reply) => {
+/** Sends the answer of a request that may not pass; undefined lets it. */
+type Door = (request: FastifyRequest, reply: FastifyReply) => FastifyReply | undefined;
+
+function createDoor(shape: Shape, guard: ReturnType<typeof createGuard>): Door {
+  return (request, reply) => {
     const area = findArea(request);
-    reply.header('cache-control', 'no-store');
-    reply.header('x-content-type-options', 'nosniff');
-    setVersion(reply, shape, area);
+    reply.headers(toCommonHeaders(shape, area));
     const { method, headers, url, raw } = request;
     const address = raw.socket.remoteAddress ?? '';
     // A plus in a key is one, as in a header: APISIX does not decode it there.
     const query = parseQuery(url.replaceAll('+', '%2B'));
     const denial = guard({ area, method, headers, query, address });
-    if (denial === null) return;
+    if (denial === null) return undefined;
     if (denial.status === 401) reply.header('www-authenticate', 'ApiKey header="X-API-KEY"');
     return sendError(reply, denial.status, denial.message, area, denial.description);
-  });
+  };
+}
+
+function answerMalformed(error: ParserError, socket: Socket, shape: Shape): void {
+  // The client is gone.
+  if (error.code === 'ECONNRESET' || socket.destroyed) return;
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, message, target } = readMalformed(error);
+  const area = target === null ? AREA_OTHER : toArea(target);
+  sendMalformed(socket, status, toCommonHeaders(shape, area), toErrorBody(message, area, null));
 }
 
 /** By the route that the request was found to mean, not by its text: that may be written in many ways. */
 function findArea(request: FastifyRequest): Area {
-  const path = request.routeOptions.url ?? request.url.replace(/\?.*$/, '');
+  return toArea(request.routeOptions.url ?? request.url);
+}
+
+function toArea(target: string): Area {
+  const path = target.replace(/\?.*$/s, '');
   if (path === ADMIN_API_PATH || path.startsWith(`${ADMIN_API_PATH}/`)) return AREA_ADMIN_API;
   return HEALTH_PATHS.includes(path) ? AREA_HEALTH : AREA_OTHER;
 }
 
-function setVersion(reply: FastifyReply, { version }: Shape, area: Area): void {
-  if (area === AREA_ADMIN_API) reply.header('x-api-version', version);
+/** Of every answer. */
+function toCommonHeaders({ version }: Shape, area: Area): Record<string, string> {
+  const headers = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
+  return area === AREA_ADMIN_API ? { ...headers, 'x-api-version': version } : headers;
 }
 
 function addErrors(app: FastifyInstance, onError: (error: Error) => void): void {
@@ -189,7 +210,6 @@ function addRead(app: FastifyInstance, url: string, handler: ReadHandler): void 
   app.route({ method: others, url, onRequest: refuse, handler: refuse });
 }
 
-/** In the form that clients of the Admin API expect, or in that of everything else. */
 function sendError(
   reply: FastifyReply,
   status: number,
@@ -197,10 +217,13 @@ function sendError(
   area: Area = AREA_OTHER,
   description: string | null = null,
 ): FastifyReply {
-  if (area !== AREA_ADMIN_API) return reply.code(status).send({ error: message });
-  return reply
-    .code(status)
-    .send(description === null ? { error_msg: message } : { error_msg: message, description });
+  return reply.code(status).send(toErrorBody(message, area, description));
+}
+
+/** In the form that clients of the Admin API expect, or in that of everything else. */
+function toErrorBody(message: string, area: Area, description: string | null): object {
+  if (area !== AREA_ADMIN_API) return { error: message };
+  return description === null ? { error_msg: message } : { error_msg: message, description };
 }
 
 async function listen(app: FastifyInstance, wanted: AdminAddress, hasKey: boolean): Promise<AdminAddress> {

@@ -7,6 +7,8 @@ import { checkReferences, checkResource } from '../config/apisix/check.ts';
 import { toSentence } from '../config/apisix/remark.ts';
 import type { FindResource, ResourceKind } from '../config/apisix/resource.ts';
 import { translateRoute } from '../config/apisix/route.ts';
+import { PATTERNS_MAX } from '../config/defaults.ts';
+import { countPatterns } from '../config/path-pattern.ts';
 import type { Route, Timeouts } from '../core/model.ts';
 import { Refusal } from './catalog.ts';
 import { toOwnValue } from './catalog-item.ts';
@@ -29,6 +31,8 @@ export interface Plan {
   readonly notices: readonly string[];
 }
 
+/** Every front end keeps them in order, and all of them again at each change. */
+const TOO_MANY_PATTERNS = `all routes together must have at most ${PATTERNS_MAX} pairs of a host and a path`;
 /** Stands in for an upstream that was removed by force: requests are answered 503, and do not fall to another route. */
 const NO_UPSTREAM: JsonObject = { type: 'roundrobin', nodes: {} };
 
@@ -54,8 +58,19 @@ export class RouteSet {
     }
   }
 
-  /** What making this the resource's value, or removing it, would come to. Throws a Refusal of 400. */
+  /** What making this the resource's value, or removing it, would come to. Throws a Refusal of 400 or 507. */
   plan(kind: ResourceKind, id: string, value: JsonObject | null, isForced: boolean): Plan {
+    const plan = this.#plan(kind, id, value, isForced);
+    let patterns = 0;
+    for (const [routeId, known] of this.#meanings) {
+      if (!plan.meanings.has(routeId)) patterns += countOf(known);
+    }
+    for (const meaning of plan.meanings.values()) patterns += countOf(meaning);
+    if (patterns <= PATTERNS_MAX) return plan;
+    throw new Refusal(507, { error_msg: `${TOO_MANY_PATTERNS}, found ${patterns}` });
+  }
+
+  #plan(kind: ResourceKind, id: string, value: JsonObject | null, isForced: boolean): Plan {
     if (value === null) {
       if (!isForced) this.#assertUnused(kind, id);
     } else {
@@ -106,6 +121,7 @@ export class RouteSet {
       return kind === 'services' && isTouched('upstreams', toReference(this.#find(kind, id), 'upstream_id'));
     };
     const meanings = new Map<string, Meaning>();
+    let patterns = 0;
     for (const { kind, id, value } of this.#resources.values()) {
       if (kind !== 'routes') continue;
       const isStale =
@@ -113,7 +129,9 @@ export class RouteSet {
         isTouched('upstreams', toReference(value, 'upstream_id')) ||
         isTouched('services', toReference(value, 'service_id'));
       const known = isStale ? undefined : this.#meanings.get(id);
-      meanings.set(id, known ?? this.#judge(id, value));
+      const meaning = known ?? this.#judge(id, value);
+      patterns += countOf(meaning);
+      meanings.set(id, patterns <= PATTERNS_MAX ? meaning : toProblem(TOO_MANY_PATTERNS));
     }
     this.#meanings = meanings;
   }
@@ -202,6 +220,10 @@ export class RouteSet {
     if (wrong!.length === 0) return { route, problem: null, notices: idle! };
     return { route: null, problem: `invalid configuration: ${wrong!.join('; ')}`, notices: idle! };
   }
+}
+
+function countOf(meaning: Meaning | null): number {
+  return meaning === null || meaning.route === null ? 0 : countPatterns(meaning.route);
 }
 
 function toProblem(problem: string): Meaning {

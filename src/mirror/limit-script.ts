@@ -1,7 +1,8 @@
 // What a limit asks of Redis: the script that takes places in windows, its values, and how its answer is read.
 //
 // Owns the layout of a window in Redis: one key, whose value is the places that are left and whose expiry is the window's
-// end. The window starts with its first copy, on Redis's clock; a key without expiry is begun anew.
+// end. The window starts with its first copy, on Redis's clock; a key without expiry, or with one beyond its window since
+// that clock was set back, is begun anew.
 
 import type { RedisScript } from '../redis/connection.ts';
 
@@ -46,8 +47,11 @@ for i = 1, #KEYS do
     refusal = found.err
   elseif found then
     local running = redis.call('PTTL', key)
-    if running >= 0 then left, ttl, isNew = tonumber(found), running, false end
-    if left == nil then refusal = 'the key does not hold a number' end
+    if not string.match(found, '^%-?%d+$') then
+      refusal = 'the key does not hold a whole number'
+    elseif running >= 0 and running <= window then
+      left, ttl, isNew = tonumber(found), running, false
+    end
   end
   if refusal then
     answer[2 * i - 1], answer[2 * i] = ${REFUSED}, refusal

@@ -13,6 +13,8 @@ import type { LimitHost, RedisLimit } from './limiter.ts';
 const PROBE_MS = 200;
 /** Keys of one call: Redis does nothing else while it runs. */
 const KEYS_MAX = 128;
+/** Calls that find out whether limits are counted again, at a time. */
+const PROBES_MAX = 16;
 /** What may wait for the answers of one server; beyond it jobs pass uncounted. */
 const JOBS_MAX = 16_384;
 const BYTES_MAX = 64 * 1024 * 1024;
@@ -36,7 +38,9 @@ export class LimitServer {
   #probeTimer: NodeJS.Timeout | null = null;
   /** Under way. */
   #probes = 0;
-  /** Calls with places asked for, under way: one for a server, one for each key of a cluster. */
+  /** Whether one of them found that its limit is counted again. */
+  #hasCounted = false;
+  /** Calls with places asked for, under way. */
   #calls = 0;
   #jobs = 0;
   #bytes = 0;
@@ -88,9 +92,13 @@ export class LimitServer {
 
   flush(): void {
     if (!this.#isKnown || this.#pending.size === 0) return;
-    // In a cluster keys lie on different nodes, and each has a call of its own; else one call at a time has all.
-    if (this.#settings.isCluster) for (const limit of [...this.#pending]) this.#call([limit]);
-    else if (this.#calls === 0) this.#call([...this.#pending].slice(0, KEYS_MAX));
+    const pending = [...this.#pending];
+    // In a cluster keys lie on different nodes, and each has a call of its own.
+    if (this.#settings.isCluster) for (const limit of pending) this.#call([limit]);
+    // Else what comes while calls are under way gathers for the next ones.
+    else if (this.#calls === 0) {
+      for (let at = 0; at < pending.length; at += KEYS_MAX) this.#call(pending.slice(at, at + KEYS_MAX));
+    }
   }
 
   cutOff(): void {
@@ -157,21 +165,41 @@ export class LimitServer {
     if (limit.waiting > 0) this.#pending.add(limit);
   }
 
-  /** Asks for nothing, in the background, until the limits that are not counted are counted again. */
+  /**
+   * Asks for nothing, in the background, until the limits that are not counted are counted again: some of them now and
+   * then, all of them as soon as one is.
+   */
   #probe(): void {
-    if (this.#isClosed || this.#probes > 0) return;
-    const doubtful = [...this.#limits].filter((limit) => limit.isDoubtful);
+    // A connection that is down says when it is up.
+    if (this.#isClosed || this.#probes > 0 || this.#connection?.isUp !== true) return;
     const keys = this.#settings.isCluster ? 1 : KEYS_MAX;
+    const doubtful = this.#takeDoubtful(keys * PROBES_MAX);
     const sentMs = this.#host.clock();
+    this.#hasCounted = false;
     for (let at = 0; at < doubtful.length; at += keys) {
       const limits = doubtful.slice(at, at + keys);
       for (const limit of limits) limit.asked = 0;
       this.#probes++;
       const counted = (limit: RedisLimit): void => {
         limit.isDoubtful = false;
+        this.#hasCounted = true;
       };
       this.#run(limits, sentMs, counted, () => this.#onProbed());
     }
+  }
+
+  /** Up to so many; others come first the next time. */
+  #takeDoubtful(most: number): readonly RedisLimit[] {
+    const taken: RedisLimit[] = [];
+    for (const limit of this.#limits) {
+      if (taken.length === most) break;
+      if (limit.isDoubtful) taken.push(limit);
+    }
+    for (const limit of taken) {
+      this.#limits.delete(limit);
+      this.#limits.add(limit);
+    }
+    return taken;
   }
 
   #onProbed(): void {
@@ -179,7 +207,8 @@ export class LimitServer {
     if (this.#isClosed || this.#probes > 0) return;
     for (const limit of this.#limits) {
       if (!limit.isDoubtful) continue;
-      this.#armProbe();
+      if (this.#hasCounted) this.#probe();
+      else this.#armProbe();
       return;
     }
     if (!this.#isTold) return;

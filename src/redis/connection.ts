@@ -97,10 +97,15 @@ export class RedisConnection {
   }
 
   /** Runs a script by its digest, or with its text where Redis does not know it (any more). Rejects with RedisFailure. */
-  run(script: RedisScript, keys: readonly string[], values: readonly RedisArgument[]): Promise<unknown> {
+  run(
+    script: RedisScript,
+    keys: readonly string[],
+    values: readonly RedisArgument[],
+    timeoutMs = this.#timeoutMs,
+  ): Promise<unknown> {
     const client = this.#client as unknown as Record<string, (...rest: RedisArgument[]) => Promise<unknown>>;
     if (client[script.name] === undefined) this.#client.defineCommand(script.name, { lua: script.lua });
-    return this.#within(() => client[script.name]!(keys.length, ...keys, ...values));
+    return this.#within(() => client[script.name]!(keys.length, ...keys, ...values), timeoutMs);
   }
 
   /** Rejects with RedisFailure. */
@@ -125,12 +130,12 @@ export class RedisConnection {
     if (cluster.status === 'ready') this.#setState(true, null);
   }
 
-  async #within(send: () => Promise<unknown>): Promise<unknown> {
+  async #within(send: () => Promise<unknown>, timeoutMs = this.#timeoutMs): Promise<unknown> {
     if (!this.#isUp) throw new RedisFailure(this.#cause);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
-      const message = `no answer within ${this.#timeoutMs} ms`;
-      timer = setTimeout(() => reject(new RedisFailure(message)), this.#timeoutMs);
+      const message = `no answer within ${timeoutMs} ms`;
+      timer = setTimeout(() => reject(new RedisFailure(message)), timeoutMs);
     });
     try {
       return await Promise.race([send(), late]);
@@ -144,9 +149,9 @@ export class RedisConnection {
     }
   }
 
-  /** Redis may repeat what it was sent, the password too. */
+  /** Redis may repeat what it was sent, the password too, and may cut it. */
   #toLine(error: unknown): string {
-    const text = toText(error);
+    const text = toText(error).replace(/,? with args beginning with.*/s, '');
     const clean = this.#password ? text.replaceAll(this.#password, '***') : text;
     return clean.split('\n', 1)[0]!.slice(0, LINE_MAX);
   }

@@ -269,7 +269,7 @@ test('several files of several forms become one', () => {
   const { code, out, err } = run(files);
   assert.deepEqual([code, err], [0, '']);
   assert.deepEqual(
-    parse(out)
+    parse(out, { UMBRA_VALUE_1: 'x' })
       .routes.map(({ id }) => id)
       .toSorted(),
     ['api', 'files', 'shop_api_0', 'traffic-mirror-route'],

@@ -216,7 +216,10 @@ test('what stands in two files and may stand in one is a problem that names both
     listTogether(one, same).join('\n'),
     /^same\.yaml:1:25: routes\[0\]\.path: matches exactly the requests of another route, in one\.yaml:5: /,
   );
-  assert.equal(listTogether(one, one).length, 4);
+  assert.deepEqual(listTogether(one, one), ['one.yaml:1:1: is given twice']);
+  assert.deepEqual(listTogether(three, join(folder, 'below', '..', 'three.yaml')), [
+    'three.yaml:1:1: is given twice',
+  ]);
 });
 
 test('the files that a document names lie beside its file', () => {

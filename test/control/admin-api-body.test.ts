@@ -125,6 +125,38 @@ test('JSON of any depth is only ever refused', async (t) => {
   assert.deepEqual(errors, []);
 });
 
+test('numbers that JSON cannot hold again are refused with their place', async (t) => {
+  const { send } = await openAdminApi(t);
+  await send('PUT', 'routes/1', { body: sampleValue('/a') });
+  const before = (await send('GET', 'routes/1')).body;
+  const cases: readonly (readonly [body: string, place: string])[] = [
+    ['{"uri": "/a", "priority": 1e999}', ' at /priority'],
+    [
+      '{"uri": "/a", "upstream": {"nodes": [{"weight": 1}, {"weight": -1e999}]}}',
+      ' at /upstream/nodes/1/weight',
+    ],
+    ['{"uri": "/a", "id": 1e999}', ' at /id'],
+    [`{"${'k'.repeat(300)}": 1e999}`, ` at /${'k'.repeat(255)}…`],
+    ['1e999', ''],
+  ];
+  for (const [body, place] of cases) {
+    for (const [method, path] of [
+      ['PUT', 'routes/1'],
+      ['PUT', 'routes'],
+      ['POST', 'routes'],
+      ['PATCH', 'routes/1'],
+      ['PATCH', 'routes/1/priority'],
+    ] as const) {
+      const message = `invalid request body: the number${place} is out of range`;
+      assertRefused(await send(method, path, { body }), 400, message, `${method} ${path}`);
+    }
+  }
+  assert.deepEqual((await send('GET', 'routes/1')).body, before);
+  const most = `{"uri": "/a", "labels": {}, "timeout": {"connect": 1.7e308, "send": 1e-999, "read": 1}}`;
+  // Its own rules may refuse it, this one does not.
+  assert.doesNotMatch((await send('PUT', 'routes/2', { body: most })).text, /out of range/);
+});
+
 test('an empty body is none', async (t) => {
   const { send } = await openAdminApi(t);
   for (const headers of [{ 'content-length': '0' }, { 'transfer-encoding': 'chunked' }]) {

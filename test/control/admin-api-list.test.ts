@@ -12,6 +12,19 @@ import {
 } from './admin-api-kit.ts';
 import { sampleRoute } from './sample.ts';
 
+/** Resources of APISIX's Admin API that there are none of. */
+const UNSUPPORTED = [
+  'consumers',
+  'consumer_groups',
+  'global_rules',
+  'plugin_configs',
+  'plugin_metadata',
+  'protos',
+  'secrets',
+  'ssls',
+  'stream_routes',
+];
+
 interface List {
   readonly list: readonly { readonly value: { readonly id: string }; readonly createdIndex: number }[];
   readonly total: number;
@@ -48,8 +61,11 @@ test('pages have 10 to 500 items, in the order in which these were made', async 
   assert.deepEqual(await page('/?page=2&page_size=10'), { ids: names.slice(10, 20), total: 25 });
   assert.deepEqual(await page('?page=3&page_size=10'), { ids: names.slice(20), total: 25 });
   assert.deepEqual(await page('?page=4&page_size=10'), { ids: [], total: 25 });
-  assert.deepEqual(await page('?page=999999999&page_size=500'), { ids: [], total: 25 });
-  for (const first of ['0', '-1', 'x', '']) {
+  for (const far of ['999999999', '99999999999', '9'.repeat(400)]) {
+    assert.deepEqual(await page(`?page=${far}&page_size=10`), { ids: [], total: 25 }, far);
+    assert.deepEqual(await page(`?page=${far}&page_size=500`), { ids: [], total: 25 }, far);
+  }
+  for (const first of ['0', '-1', '-99999999999', '1.5', 'x', '']) {
     assert.deepEqual(
       await page(`?page=${first}&page_size=10`),
       { ids: names.slice(0, 10), total: 25 },
@@ -224,4 +240,43 @@ test('the older shape wraps everything in nodes', async (t) => {
     node: { key: '/apisix/services', dir: true, nodes: [] },
   });
   assertForm(await send('GET', 'routes', { key: null }), 'v2');
+});
+
+test('what APISIX has and umbra does not is an empty list, in either shape', async (t) => {
+  const { send } = await openAdminApi(t);
+  const older = await openAdminApi(t, { settings: { apiVersion: 'default' } });
+  for (const kind of UNSUPPORTED) {
+    for (const query of ['', '/', '?page=1&page_size=10', '?page=7&page_size=500']) {
+      const answer = await send('GET', `${kind}${query}`);
+      assert.equal(answer.status, 200, answer.text);
+      assertForm(answer);
+      assert.deepEqual(answer.body, { list: [], total: 0 });
+    }
+    assert.equal((await send('HEAD', kind)).status, 200);
+    assertRefused(await send('GET', `${kind}?page_size=9`), 400, 'page_size must be between 10 and 500');
+    assert.deepEqual((await older.send('GET', kind)).body, {
+      action: 'get',
+      count: 0,
+      node: { key: `/apisix/${kind}`, dir: true, nodes: [] },
+    });
+    for (const path of [`${kind}/1`, `${kind}/jack/credentials`]) {
+      const missing = await send('GET', path);
+      assert.deepEqual([missing.status, missing.body], [404, { message: 'Key not found' }], path);
+    }
+    assert.equal((await send('GET', kind, { key: null })).status, 401);
+  }
+});
+
+test('what umbra does not have is not taken either', async (t) => {
+  const { send } = await openAdminApi(t);
+  for (const kind of UNSUPPORTED) {
+    const message = `${kind} are not supported here`;
+    for (const method of ['PUT', 'POST', 'PATCH', 'DELETE']) {
+      for (const path of [kind, `${kind}/1`, `${kind}/jack/credentials/1`]) {
+        assertRefused(await send(method, path, { body: { plugins: {} } }), 400, message, `${method} ${path}`);
+      }
+    }
+    assertRefused(await send('OPTIONS', kind), 404, 'not found');
+    assert.deepEqual((await send('GET', kind)).body, { list: [], total: 0 });
+  }
 });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { merge, replaceNode } from '../../src/control/admin-api/patch.ts';
-import { assertForm, assertRefused, openAdminApi, sampleValue } from './admin-api-kit.ts';
+import { assertForm, assertRefused, NODES, openAdminApi, sampleValue } from './admin-api-kit.ts';
 
 type JsonObject = Record<string, unknown>;
 
@@ -164,6 +164,71 @@ test('a patch that makes no sense changes nothing', async (t) => {
   const missing = await send('PATCH', 'routes/2', { body: { uri: '/b' } });
   assert.equal(missing.status, 404);
   assert.deepEqual(missing.body, { message: 'Key not found' });
+  assert.deepEqual((await send('GET', 'routes/1')).body, before);
+});
+
+const MIRROR = { host: 'http://127.0.0.1:1' };
+
+test('what a patch makes is never deeper than what can be sent at once', async (t) => {
+  const { send } = await openAdminApi(t);
+  const service = { upstream: NODES, plugins: { 'proxy-mirror': MIRROR } };
+  const nest = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`;
+  // The value, its plugins and this one are three levels; of the others, the path makes what the body does not.
+  for (const [path, levels] of [
+    ['z', 97],
+    ['z/a/a', 95],
+    [`z/${'a/'.repeat(95)}a`, 1],
+  ] as const) {
+    await send('PUT', 'services/1', { body: service });
+    const place = `services/1/plugins/proxy-mirror/${path}`;
+    const deep = await send('PATCH', place, { body: nest(levels + 1) });
+    const message = 'invalid configuration: with this patch it is nested in more than 100 levels';
+    assertRefused(deep, 400, message, path);
+    assert.equal((await send('PATCH', place, { body: nest(levels) })).status, 200, path);
+    // And so it can be sent back.
+    const { value } = (await send('GET', 'services/1')).body as { value: JsonObject };
+    const { create_time, update_time, ...own } = value;
+    assert.ok(Number(create_time) <= Number(update_time));
+    assert.equal((await send('PUT', 'services/1', { body: own })).status, 200, path);
+  }
+});
+
+test('what patches make together is never larger than a body', async (t) => {
+  const { send } = await openAdminApi(t);
+  const made = {
+    upstream: NODES,
+    plugins: { 'proxy-mirror': { ...MIRROR, y: 'y'.repeat(1_000_000), z: '' } },
+  };
+  await send('PUT', 'services/1', { body: made });
+  const room = 1_572_864 - JSON.stringify(made).length;
+  const path = 'services/1/plugins/proxy-mirror/z';
+  const over = JSON.stringify('z'.repeat(room + 1));
+  const message =
+    'invalid configuration: with this patch its size 1572865 is greater than the maximum size 1572864 allowed';
+  assertRefused(await send('PATCH', path, { body: over }), 400, message);
+  const body = { plugins: { 'proxy-mirror': { z: 'ü'.repeat(room / 2 + 1) } } };
+  assertRefused(
+    await send('PATCH', 'services/1', { body }),
+    400,
+    /^invalid configuration: with this patch its size/,
+  );
+  assert.equal((await send('PATCH', path, { body: JSON.stringify('z'.repeat(room)) })).status, 200);
+});
+
+test('the times are no more a patch’s to say than a PUT’s', async (t) => {
+  const { send } = await openAdminApi(t);
+  await send('PUT', 'routes/1', { body: BASE });
+  const before = (await send('GET', 'routes/1')).body;
+  for (const field of ['create_time', 'update_time']) {
+    for (const [path, body] of [
+      ['routes/1', { upstream: { [field]: 1 } }],
+      ['routes/1/upstream', { ...NODES, [field]: 1 }],
+      [`routes/1/upstream/${field}`, '1'],
+    ] as const) {
+      const answer = await send('PATCH', path, { body });
+      assertRefused(answer, 400, `the property is forbidden: upstream.${field}`, path);
+    }
+  }
   assert.deepEqual((await send('GET', 'routes/1')).body, before);
 });
 

@@ -514,3 +514,19 @@ test('with five thousand routes a change still takes milliseconds of the process
   const [before, after] = rig.applied.slice(-2);
   assert.ok(before!.every((route, index) => route === after![index]));
 });
+
+test('all routes together have as many pairs of host and path as their bound says', async (context) => {
+  const rig = await openRig(context);
+  const toUris = (count: number) => Array.from({ length: count }, (_, index) => `/${index}`);
+  const hosts = Array.from({ length: 16 }, (_, index) => `h${index}.example`);
+  const wide = { upstream: UPSTREAM, hosts, uris: toUris(250) };
+  for (let id = 0; id < 50; id++) await rig.put('routes', String(id), wide);
+  await assert.rejects(
+    rig.put('routes', 'more', { ...HELLO, uri: '/more' }),
+    (error: Refusal) => error.status === 507 && /at most 200000 pairs .* found 200001/.test(error.message),
+  );
+  assert.equal(rig.ids().length, 50);
+  await rig.put('routes', '0', { ...wide, uris: toUris(249) });
+  await rig.put('routes', 'more', { ...HELLO, uri: '/more' });
+  assert.equal(rig.ids().length, 51);
+});

@@ -136,3 +136,39 @@ test('a route object in JSON and conf/config.yaml: the copy has the deadlines of
   const notice = await gateway.waitForLog('config notice');
   assert.match(String(notice.notice), /config\.yaml:1:1: deployment: has no effect/);
 });
+
+test('a reload with weights that cannot be put together, or with too many paths, is refused and the gateway goes on', async (t) => {
+  const toRoute = (port: number): string =>
+    `{ id: a, uri: /a, upstream: { nodes: { "127.0.0.1:${port}": 1 } } }`;
+  const { gateway, client, primary } = await openScene(t, ({ primary }) => ({
+    'routes.yaml': `routes: [${toRoute(primary.port)}]\n#END\n`,
+  }));
+  const answer = async (): Promise<string> => (await request(client, { path: '/a' })).body.toString();
+  assert.equal(await answer(), 'primary');
+  const primes: number[] = [];
+  for (let number = 2; primes.length < 60; number++) {
+    if (primes.every((prime) => number % prime !== 0)) primes.push(number);
+  }
+  const head = 'apiVersion: apisix.apache.org/v2\n';
+  const upstreams = primes.map(
+    (weight, index) =>
+      `---\n${head}kind: ApisixUpstream\nmetadata: { name: u${index} }\nspec: { externalNodes: [{ type: Domain, name: h, weight: ${weight} }] }\n`,
+  );
+  const names = primes.map((_, index) => `{ name: u${index} }`).join(', ');
+  const route = `${head}kind: ApisixRoute\nmetadata: { name: r }\nspec: { http: [{ name: r, match: { paths: [/k] }, upstreams: [${names}] }] }\n`;
+  const file = join(dirname(gateway.file), 'routes.yaml');
+  writeFileSync(file, route + upstreams.join(''));
+  await gateway.reload('');
+  await gateway.waitForLog('reload refused, the old config stays');
+  assert.ok(gateway.lines.some((line) => line.includes('their common multiple is too large')));
+  assert.equal(await answer(), 'primary');
+
+  const uris = JSON.stringify(Array.from({ length: 90_000 }, (_, index) => `/${index}`));
+  writeFileSync(
+    file,
+    `routes:\n  - ${toRoute(primary.port)}\n  - { id: b, uris: ${uris}, upstream: { nodes: {} } }\n#END\n`,
+  );
+  await gateway.reload('');
+  assert.ok(gateway.lines.some((line) => line.includes('routes[1].uris: must have 1 to 256 entries')));
+  assert.equal(await answer(), 'primary');
+});

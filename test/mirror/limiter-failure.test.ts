@@ -165,10 +165,18 @@ const REFUSALS: readonly Refusal[] = [
   },
   {
     name: 'a key that holds no number',
-    cause: /does not hold a number/,
+    cause: /does not hold a whole number/,
     settings: {},
     password: null,
     spoil: (server) => server.command('SET', KEY, 'x', 'PX', '600000'),
+    mend: (server) => server.command('DEL', KEY),
+  },
+  {
+    name: 'a key that holds half a place',
+    cause: /does not hold a whole number/,
+    settings: {},
+    password: null,
+    spoil: (server) => server.command('SET', KEY, '5.5', 'PX', '600000'),
     mend: (server) => server.command('DEL', KEY),
   },
 ];

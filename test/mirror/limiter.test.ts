@@ -122,7 +122,7 @@ test('jobs of many routes that come together are one call of one connection', { 
   for (const rule of rules) assert.equal(rig.count(rule, 'sent'), 2);
 });
 
-test('more routes than one call takes are asked for one call after the other', { skip }, async (t) => {
+test('more routes than one call takes are asked for by several calls at once', { skip }, async (t) => {
   const redis = await openRedis(t);
   const rig = openRig(t);
   const shadow = await openHttpShadow(t, answerOk);

@@ -4,13 +4,20 @@
 // checked by the one translation that all of APISIX's forms share.
 
 import { type Static, Type } from 'typebox';
+import { ENTRIES_MAX } from '../defaults.ts';
 import type { Loose } from '../shape.ts';
 import type { Tree } from '../source.ts';
 
 const closed = { additionalProperties: false } as const;
 const anything = Type.Unsafe<unknown>({});
 const mapping = Type.Unsafe<Tree>({ type: 'object', errorMessage: 'must be a mapping' });
-const list = Type.Unsafe<readonly unknown[]>({ type: 'array', errorMessage: 'must be a list' });
+const list = Type.Unsafe<readonly unknown[]>({
+  type: 'array',
+  maxItems: ENTRIES_MAX,
+  errorMessage: `must be a list of at most ${ENTRIES_MAX} entries`,
+});
+/** What a file consists of: its size bounds them more tightly. */
+const parts = { maxItems: 100_000, errorMessage: 'must be a list of at most 100000 entries' } as const;
 const text = Type.String({
   minLength: 1,
   maxLength: 65_536,
@@ -36,7 +43,8 @@ const RouteSchema = Type.Object(
     uris: Type.Unsafe<readonly unknown[]>({
       type: 'array',
       minItems: 1,
-      errorMessage: 'must be a list of paths',
+      maxItems: ENTRIES_MAX,
+      errorMessage: `must be a list of 1 to ${ENTRIES_MAX} paths`,
     }),
     priority: Type.Optional(anything),
     timeout: Type.Optional(mapping),
@@ -54,23 +62,23 @@ const ServiceSchema = Type.Object(
   {
     ...title,
     upstream: Type.Optional(mapping),
-    upstreams: Type.Optional(Type.Array(mapping, { errorMessage: 'must be a list' })),
+    upstreams: Type.Optional(Type.Array(mapping, parts)),
     plugins: Type.Optional(mapping),
     path_prefix: Type.Optional(Type.String({ pattern: '^/', errorMessage: 'must start with /' })),
     strip_path_prefix: Type.Optional(Type.Boolean()),
     hosts: Type.Optional(list),
-    routes: Type.Optional(Type.Array(RouteSchema, { errorMessage: 'must be a list' })),
-    stream_routes: Type.Optional(list),
+    routes: Type.Optional(Type.Array(RouteSchema, parts)),
+    stream_routes: Type.Optional(Type.Array(anything, parts)),
   },
   closed,
 );
 
 export const AdcSchema = Type.Object(
   {
-    services: Type.Optional(Type.Array(ServiceSchema, { errorMessage: 'must be a list' })),
-    ssls: Type.Optional(list),
-    consumers: Type.Optional(list),
-    consumer_groups: Type.Optional(list),
+    services: Type.Optional(Type.Array(ServiceSchema, parts)),
+    ssls: Type.Optional(Type.Array(anything, parts)),
+    consumers: Type.Optional(Type.Array(anything, parts)),
+    consumer_groups: Type.Optional(Type.Array(anything, parts)),
     global_rules: Type.Optional(mapping),
     plugin_metadata: Type.Optional(mapping),
   },

@@ -11,6 +11,8 @@ import type { FindResource, ResourceKind } from './resource.ts';
 import { RESOURCE_SCHEMAS } from './schema.ts';
 
 const PLUGINS = 'plugins';
+const MISFITS_MAX = 20;
+const TEXT_LENGTH_MAX = 8192;
 
 export const RESOURCE_SHAPES: Readonly<Record<ResourceKind, ValidateFunction>> = {
   routes: createShape(RESOURCE_SCHEMAS.routes),
@@ -33,13 +35,20 @@ export function checkResource(kind: ResourceKind, value: unknown): string | null
   const [ofPlugins, own] = [true, false].map((is) =>
     misfits.filter((misfit) => isAboutPlugins(misfit) === is),
   );
-  if (own!.length > 0) return `invalid configuration: ${own!.map(({ text }) => text).join('; ')}`;
+  if (own!.length > 0) return toList('invalid configuration: ', own!, (misfit) => misfit.toText(0));
   const resource = value as Tree;
   const upstream = kind === 'upstreams' ? resource : resource.upstream;
   const upstreamProblem = isTree(upstream) ? findUpstreamProblem(upstream) : null;
   if (upstreamProblem !== null) return upstreamProblem;
-  if (ofPlugins!.length > 0) return ofPlugins!.map((misfit) => toPluginText(misfit, resource)).join('; ');
+  if (ofPlugins!.length > 0) return toList('', ofPlugins!, (misfit) => toPluginText(misfit, resource));
   return findVarsProblem(resource);
+}
+
+/** A client may send what has any number of misfits, and texts of any length. */
+function toList(head: string, misfits: readonly Misfit[], toText: (misfit: Misfit) => string): string {
+  const text = head + misfits.slice(0, MISFITS_MAX).map(toText).join('; ');
+  const cut = text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX)}…` : text;
+  return misfits.length > MISFITS_MAX ? `${cut}; … and ${misfits.length - MISFITS_MAX} more` : cut;
 }
 
 /** What APISIX says about a reference that leads nowhere. */
@@ -56,19 +65,18 @@ export function checkReferences(value: Tree, find: FindResource): string | null 
 }
 
 /** What stands in a resource's plugins, not whether they are a mapping. */
-function isAboutPlugins({ path, text }: Misfit): boolean {
-  if (path[0] !== PLUGINS) return false;
-  return path.length > 1 || text.includes('additional properties forbidden');
+function isAboutPlugins({ path, unknownKey }: Misfit): boolean {
+  return path[0] === PLUGINS && (path.length > 1 || unknownKey !== null);
 }
 
 function toPluginText(misfit: Misfit, { plugins }: Tree): string {
   const name = misfit.path[1];
-  if (name === undefined) return `unknown plugin [${misfit.text.split(', found ')[1]}]`;
+  if (name === undefined) return `unknown plugin [${misfit.unknownKey}]`;
   const config = (plugins as Tree)[name];
   if (typeof config !== 'object' || config === null) {
     return `invalid plugin conf ${JSON.stringify(config)} for plugin [${name}]`;
   }
-  return `failed to check the configuration of plugin ${name} err: ${misfit.textBelow(2)}`;
+  return `failed to check the configuration of plugin ${name} err: ${misfit.toText(2)}`;
 }
 
 function findUpstreamProblem(upstream: Tree): string | null {
@@ -80,16 +88,20 @@ function findUpstreamProblem(upstream: Tree): string | null {
   return null;
 }
 
-/** The route's conditions, then those under which the plugin is used. */
+/** The conditions under which plugins are used, then the route's: so APISIX looks. */
 function findVarsProblem({ vars, plugins }: Tree): string | null {
-  const filters = isTree(plugins) ? Object.values(plugins).map((config) => toFilter(config)) : [];
-  for (const expression of [...filters, vars]) {
-    // Lua's empty table may be written as `{}`.
-    if (!Array.isArray(expression)) continue;
-    const problem = findExpressionProblem(expression);
-    if (problem !== null) return `failed to validate the 'vars' expression: ${problem.message}`;
+  for (const [name, config] of isTree(plugins) ? Object.entries(plugins) : []) {
+    const problem = toVarsProblem(toFilter(config));
+    if (problem !== null) return `failed to check the configuration of plugin ${name} err: ${problem}`;
   }
-  return null;
+  return toVarsProblem(vars);
+}
+
+function toVarsProblem(expression: unknown): string | null {
+  // Lua's empty table may be written as `{}`.
+  if (!Array.isArray(expression)) return null;
+  const problem = findExpressionProblem(expression);
+  return problem === null ? null : `failed to validate the 'vars' expression: ${problem.message}`;
 }
 
 function toFilter(config: unknown): unknown {

@@ -38,7 +38,7 @@ export function toGatewayPlugins(
   path: Path,
   cluster: Cluster,
 ): GatewayPlugins {
-  const plugins: Tree = cluster.note({}, route, path);
+  const plugins: Tree = cluster.note(Object.create(null) as Tree, route, path);
   const shadows: Shadow[] = [];
   for (const [index, filter] of filters.entries()) {
     const at = [...path, index];

@@ -8,6 +8,8 @@ import type { DocumentTree, Place, RewriteContext } from './resource.ts';
 import { ResourceIds } from './resource-id.ts';
 
 const NAMESPACE_DEFAULT = 'default';
+const SUGGESTIONS_MAX = 20;
+
 /** One object, its spec as the shape left it. */
 export interface Manifest<T = unknown> {
   readonly kind: string;
@@ -42,16 +44,21 @@ export class Cluster {
   readonly context: RewriteContext;
   readonly ids = new ResourceIds();
   readonly #manifests = new Map<string, Manifest>();
+  /** Of all clusters. */
+  readonly #all: Map<string, Manifest>;
+  #missing = 0;
   readonly #noticed = new Set<string>();
 
-  constructor(context: RewriteContext) {
+  constructor(context: RewriteContext, all: Map<string, Manifest>) {
     this.context = context;
+    this.#all = all;
   }
 
   add(manifest: Manifest): void {
     const title = toTitle(manifest);
     if (!this.#manifests.has(title)) {
       this.#manifests.set(title, manifest);
+      if (!this.#all.has(title)) this.#all.set(title, manifest);
       return;
     }
     const { report, path } = manifest.document;
@@ -67,7 +74,7 @@ export class Cluster {
   /** An object in the same namespace that may be there or not. */
   look<T>(from: Manifest, kind: string, name: string): Manifest<T> | null {
     const title = toTitle({ kind, namespace: from.namespace, name });
-    return (this.#manifests.get(title) as Manifest<T> | undefined) ?? null;
+    return this.#get<T>(title) ?? null;
   }
 
   /**
@@ -82,22 +89,32 @@ export class Cluster {
     namespace = from.namespace,
   ): Manifest<T> | null {
     for (const kind of kinds) {
-      const found = this.#manifests.get(toTitle({ kind, namespace, name }));
-      if (found !== undefined) return found as Manifest<T>;
+      const found = this.#get<T>(toTitle({ kind, namespace, name }));
+      if (found !== undefined) return found;
     }
-    const names = this.list(kinds[0]).filter((manifest) => manifest.namespace === namespace);
     const place = placeOf(from, path);
     place.report.add({
       path: place.path,
       rule: 'required',
       message: `refers to ${toTitle({ kind: kinds[0], namespace, name })}, which is in none of the files, for ${toTitle(from)}`,
       found: name,
-      suggestion: findNearest(
-        name,
-        names.map((manifest) => manifest.name),
-      ),
+      suggestion: this.#suggest(kinds[0], namespace, name),
     });
     return null;
+  }
+
+  #get<T>(title: string): Manifest<T> | undefined {
+    return (this.#manifests.get(title) ?? this.#all.get(title)) as Manifest<T> | undefined;
+  }
+
+  /** For the first few: the work is for each of them and each object. */
+  #suggest(kind: string, namespace: string, name: string): string | null {
+    if (++this.#missing > SUGGESTIONS_MAX) return null;
+    const near = this.list(kind).filter((manifest) => manifest.namespace === namespace);
+    return findNearest(
+      name,
+      near.map((manifest) => manifest.name),
+    );
   }
 
   /** Notes an object that was made of what stands at that place of the spec, and returns it. */

@@ -94,7 +94,8 @@ function refuseAuthentication(rule: Rule, route: Manifest, path: Path, cluster: 
 }
 
 function toPlugins(rule: Rule, route: Manifest, path: Path, cluster: Cluster): Tree {
-  const plugins: Tree = cluster.note({}, route, [...path, 'plugins']);
+  // Without prototype, so that no name of a plugin means anything else.
+  const plugins: Tree = cluster.note(Object.create(null) as Tree, route, [...path, 'plugins']);
   const name = rule.plugin_config_name;
   if (name !== undefined) {
     const at = [...path, 'plugin_config_name'];

@@ -5,6 +5,7 @@
 
 import type { Path } from '../problem.ts';
 import type { Tree } from '../source.ts';
+import { findCommonDivisor, findCommonMultiple } from '../weight.ts';
 import type { Cluster, Manifest } from './kubernetes-object.ts';
 
 export interface Node {
@@ -44,20 +45,21 @@ export function toUpstream(
       cluster.note({ host, port, weight: weight * factors[index]! }, from, group.path),
     ),
   );
-  const divisor = nodes.reduce((sum, node) => toCommonDivisor(sum, node.weight), 0);
+  if (!nodes.every(({ weight }) => Number.isSafeInteger(weight))) {
+    const message = 'has weights whose shares cannot be kept: their common multiple is too large';
+    cluster.refuse(from, path, message);
+    return null;
+  }
+  const divisor = findCommonDivisor(nodes.map(({ weight }) => weight));
   for (const node of nodes) if (divisor > 1) node.weight /= divisor;
   return cluster.note({ ...first?.settings, nodes: cluster.note(nodes, from, path) }, from, path);
 }
 
-/** By what the weights within each group are multiplied, so that the groups' own weights hold between them. */
+/** By what the weights within each group are multiplied, so that the groups' own weights hold between them; NaN if too large. */
 function toFactors(groups: readonly NodeGroup[]): readonly number[] {
   const sums = groups.map(({ nodes }) => nodes.reduce((sum, node) => sum + node.weight, 0));
-  const multiple = sums.filter((sum) => sum > 0).reduce((a, b) => (a / toCommonDivisor(a, b)) * b, 1);
-  return groups.map(({ weight }, index) => (sums[index] === 0 ? 0 : (weight * multiple) / sums[index]!));
-}
-
-function toCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : toCommonDivisor(b, a % b);
+  const multiple = findCommonMultiple(sums.filter((sum) => sum > 0)) ?? Number.NaN;
+  return groups.map(({ weight }, index) => (sums[index] === 0 ? 0 : weight * (multiple / sums[index]!)));
 }
 
 function findDifference(a: Tree, b: Tree): string | null {

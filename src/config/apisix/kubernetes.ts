@@ -1,15 +1,16 @@
 // Kubernetes manifests → resources.
 //
-// Owns which kinds are read and what is said of the others. All documents of all files are one cluster: a reference may lead
-// to an object of another document, wherever that stands.
+// Owns which kinds are read and what is said of the others. A reference may lead to an object of another document, wherever
+// that stands.
 
 import type { ValidateFunction } from 'ajv';
+import type { Path } from '../problem.ts';
 import { createShape } from '../shape.ts';
 import type { Tree } from '../source.ts';
 import { fitDocument } from './document-shape.ts';
 import { rewriteHttpRoute } from './gateway-api.ts';
 import { HttpRouteSchema, type HttpRouteSpec } from './gateway-api-schema.ts';
-import { Cluster, toManifest } from './kubernetes-object.ts';
+import { Cluster, type Manifest, toManifest } from './kubernetes-object.ts';
 import { rewriteApisixRoute } from './kubernetes-route.ts';
 import {
   ApisixRouteSchema,
@@ -58,16 +59,32 @@ export function isKubernetes(tree: Tree): boolean {
   return typeof tree.apiVersion === 'string' && typeof tree.kind === 'string';
 }
 
+/** Each group is a cluster; what it does not have may be in another one. */
 export function rewriteKubernetes(
-  documents: readonly DocumentTree[],
+  groups: readonly (readonly DocumentTree[])[],
   context: RewriteContext,
 ): readonly Resource[] {
-  const cluster = new Cluster(context);
-  for (const document of documents.flatMap(toItems)) addDocument(document, cluster);
-  return [
+  const all = new Map<string, Manifest>();
+  const clusters = groups.map((documents) => {
+    const cluster = new Cluster(context, all);
+    for (const document of documents.flatMap(toItems)) addDocument(document, cluster);
+    return cluster;
+  });
+  return clusters.flatMap((cluster) => [
     ...cluster.list<ApisixRouteSpec>('ApisixRoute').flatMap((route) => rewriteApisixRoute(route, cluster)),
     ...cluster.list<HttpRouteSpec>('HTTPRoute').flatMap((route) => rewriteHttpRoute(route, cluster)),
-  ];
+  ]);
+}
+
+/** Whether what stands there in a manifest is read: a ConfigMap may hold anything, and annotations repeat the manifest. */
+export function isReadManifest({ kind, items }: Tree, path: Path): boolean {
+  const [key, next] = path;
+  if (typeof kind !== 'string') return false;
+  if (kind.endsWith('List') && key === 'items') {
+    const item = Array.isArray(items) ? (items as readonly (Tree | null)[])[Number(next)] : null;
+    return item !== null && item !== undefined && isReadManifest(item, path.slice(2));
+  }
+  return Object.hasOwn(KINDS, kind) && (key === 'spec' || (key === 'metadata' && next !== 'annotations'));
 }
 
 /** The objects of a List, however deep, or the document itself. */

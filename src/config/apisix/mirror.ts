@@ -16,7 +16,7 @@ import {
 } from '../../core/model.ts';
 import { LIMIT_COUNT_MAX } from '../../core/window.ts';
 import { toOrigin } from '../address.ts';
-import { DEFAULTS, DURATION_MS_MAX, TIME_WINDOW_SECONDS_MAX } from '../defaults.ts';
+import { DEFAULTS, DURATION_MS_MAX, INTEGER_MAX, TIME_WINDOW_SECONDS_MAX } from '../defaults.ts';
 import { findNearest } from '../problem.ts';
 import { toRedisSettings } from '../redis.ts';
 import type { Loose } from '../shape.ts';
@@ -119,15 +119,17 @@ function toLimit(input: Input, about: Subject, remarks: Remarks): Limit {
   const { limit } = DEFAULTS;
   const policy = input.policy ?? limit.policy;
   const bounded = (
-    key: 'count' | 'time_window' | 'redis_timeout',
+    key: 'count' | 'time_window' | 'redis_timeout' | 'redis_database',
     fallback: number,
     maximum: number,
   ): number => {
-    const value = input[key] ?? fallback;
-    if (value > maximum) remarks.addNotice(about, [key], `counts as ${maximum}, which is the most`, value);
-    return Math.min(value, maximum);
+    return remarks.bound(about, [key], input[key] ?? fallback, 0, maximum);
   };
-  const redis = { ...input, redis_timeout: bounded('redis_timeout', limit.redisTimeout, DURATION_MS_MAX) };
+  const redis = {
+    ...input,
+    redis_timeout: bounded('redis_timeout', limit.redisTimeout, DURATION_MS_MAX),
+    redis_database: bounded('redis_database', limit.redisDatabase, INTEGER_MAX),
+  };
   return {
     count: bounded('count', limit.count, LIMIT_COUNT_MAX),
     windowMs: bounded('time_window', limit.timeWindow, TIME_WINDOW_SECONDS_MAX) * 1000,

@@ -8,10 +8,10 @@ import type { ErrorObject, ValidateFunction } from 'ajv';
 export interface Misfit {
   /** Keys and indexes, from the root of the value. */
   readonly path: readonly string[];
-  /** As the validator would put it for the value as a whole. */
-  readonly text: string;
-  /** For those who put a whole differently: the text for what is below the first so many steps of the path. */
-  textBelow(depth: number): string;
+  /** The key that is one too many, when that is the reason. */
+  readonly unknownKey: string | null;
+  /** As the validator would put it for what is below the first so many steps of the path; 0 for the value as a whole. */
+  toText(depth: number): string;
 }
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -79,15 +79,16 @@ function isWithin(error: ErrorObject, instancePath: string): boolean {
 }
 
 function toMisfit(error: ErrorObject): Misfit {
-  const steps = toSteps(error);
-  const path = error.instancePath.split('/').slice(1).map(toPlain);
-  const reason = toReason(error);
-  const textBelow = (depth: number): string =>
-    steps
-      .filter((step) => step.depth >= depth)
-      .map(({ text }) => text)
-      .join('') + reason;
-  return { path, textBelow, text: textBelow(0) };
+  const { additionalProperty } = error.params;
+  return {
+    path: toKeys(error.instancePath),
+    unknownKey: additionalProperty === undefined ? null : String(additionalProperty),
+    // Only when asked for: of very many misfits few are told.
+    toText: (depth) => {
+      const steps = toSteps(error).filter((step) => step.depth >= depth);
+      return steps.map(({ text }) => text).join('') + toReason(error);
+    },
+  };
 }
 
 interface Step {
@@ -99,7 +100,7 @@ interface Step {
 /** What the validator puts before the reason, for each step from the root of the schema to where it failed. */
 function toSteps({ schemaPath, instancePath }: ErrorObject): readonly Step[] {
   const way = schemaPath.split('/').slice(1, -1);
-  const keys = instancePath.split('/').slice(1).map(toPlain);
+  const keys = toKeys(instancePath);
   const steps: Step[] = [];
   let depth = 0;
   for (let at = 0; at < way.length; at++) {
@@ -111,7 +112,10 @@ function toSteps({ schemaPath, instancePath }: ErrorObject): readonly Step[] {
         at++;
         break;
       case 'patternProperties':
-        steps.push({ depth, text: `failed to validate ${key} (matching ${quote(toPlain(way[++at]!))}): ` });
+        steps.push({
+          depth,
+          text: `failed to validate ${key} (matching ${quote(decodeURIComponent(toPlain(way[++at]!)))}): `,
+        });
         depth++;
         break;
       case 'items':
@@ -156,10 +160,12 @@ function toReason(error: ErrorObject): string {
       return `string too long, expected at most ${limit}, got ${countCharacters(data)}`;
     case 'minItems':
       return `expect array to have at least ${limit} items`;
+    case 'maxItems':
+      return `expect array to have at most ${limit} items`;
     case 'maxProperties':
       return `expect object to have at most ${limit} properties`;
     case 'uniqueItems':
-      return `expected unique items but items ${params.j + 1} and ${params.i + 1} are equal`;
+      return `expected unique items but items ${Math.min(params.i, params.j) + 1} and ${Math.max(params.i, params.j) + 1} are equal`;
     case 'oneOf':
       return toChoiceText(params.passingSchemas as readonly number[] | null);
     case 'not':
@@ -210,6 +216,11 @@ function countCharacters(data: unknown): number {
   return [...String(data)].length;
 }
 
+function toKeys(instancePath: string): string[] {
+  return instancePath.split('/').slice(1).map(toPlain);
+}
+
+/** Ways in a schema are percent-encoded besides. */
 function toPlain(step: string): string {
-  return decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~');
+  return step.replaceAll('~1', '/').replaceAll('~0', '~');
 }

@@ -4,6 +4,7 @@
 // it does not know. A plugin that would change an answer, or who gets one, is refused rather than ignored.
 
 import { type Static, Type } from 'typebox';
+import { ENTRIES_MAX, LIST_MAX } from '../defaults.ts';
 import { requireWhen, secretField } from '../field.ts';
 
 const INTEGER_MAX = 2 ** 53 - 1;
@@ -15,6 +16,7 @@ const MetaSchema = Type.Object(
     priority: Type.Optional(Type.Integer({ description: 'Without effect here: there is one plugin.' })),
     filter: Type.Optional(
       Type.Array(Type.Unknown(), {
+        maxItems: ENTRIES_MAX,
         description: 'An expression as in `vars`: copies are made where it holds.',
       }),
     ),
@@ -71,6 +73,7 @@ export const ProxyMirrorSchema = Type.Object(
     redis_cluster_nodes: Type.Optional(
       Type.Array(Type.String({ minLength: 2, maxLength: 256 }), {
         minItems: 2,
+        maxItems: LIST_MAX,
         description: 'host:port of nodes, for policy redis-cluster.',
       }),
     ),

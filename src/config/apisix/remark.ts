@@ -2,7 +2,7 @@
 //
 // Owns how it is told to a client of the Admin API, which has no file, line and column.
 
-import { type Path, type Rule, toFoundText, toPathText } from '../problem.ts';
+import { isShowable, type Path, type Rule, toFoundText, toShownPath } from '../problem.ts';
 import type { Tree } from '../source.ts';
 import type { ResourceKind } from './resource.ts';
 
@@ -42,6 +42,16 @@ export class Remarks {
   addNotice(about: Subject, path: Path, message: string, found?: unknown): void {
     this.notices.push(toRemark(about, path, 'not_served', message, found));
   }
+
+  /** The value, or the bound that it passes, with a notice. */
+  bound(about: Subject, path: Path, value: number, minimum: number, maximum: number): number {
+    const bounded = Math.min(Math.max(value, minimum), maximum);
+    if (bounded !== value) {
+      const end = value > maximum ? 'most' : 'least';
+      this.addNotice(about, path, `counts as ${bounded}, which is the ${end}`, value);
+    }
+    return bounded;
+  }
 }
 
 function toRemark(about: Subject, path: Path, rule: Rule, message: string, found: unknown): Remark {
@@ -53,7 +63,8 @@ function toRemark(about: Subject, path: Path, rule: Rule, message: string, found
 /** `upstream 1: nodes[0].host: is not ..., found "x"`; without the resource when it is the one that was asked about. */
 export function toSentence(remark: Remark, about?: Tree): string {
   const resource = remark.value === about ? '' : `${remark.kind.slice(0, -1)} ${remark.id}: `;
-  const path = remark.path.length === 0 ? '' : `${toPathText(remark.path)}: `;
-  const found = remark.found === undefined ? '' : `, found ${toFoundText(remark.found)}`;
+  const path = remark.path.length === 0 ? '' : `${toShownPath(remark.path)}: `;
+  const isShown = remark.found !== undefined && isShowable(remark.found);
+  const found = !isShown ? '' : `, found ${toFoundText(remark.found)}`;
   return `${resource}${path}${remark.message}${found}`;
 }

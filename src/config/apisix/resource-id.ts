@@ -21,6 +21,7 @@ export function toResourceId(name: string): string {
 /** Hands out ids, each once for a kind. */
 export class ResourceIds {
   readonly #taken = new Set<string>();
+  readonly #counts = new Map<ResourceKind, number>();
 
   /** False when it was taken before. */
   take(kind: ResourceKind, id: string): boolean {
@@ -28,6 +29,13 @@ export class ResourceIds {
     if (this.#taken.has(key)) return false;
     this.#taken.add(key);
     return true;
+  }
+
+  /** 1, 2 and so on, for each kind. */
+  count(kind: ResourceKind): number {
+    const number = (this.#counts.get(kind) ?? 0) + 1;
+    this.#counts.set(kind, number);
+    return number;
   }
 
   /** The id of that name, or another one made of it when that is taken. */

@@ -6,8 +6,8 @@
 import { findExpressionProblem } from '../../core/expression.ts';
 import type { Mirror, PathPattern, Route, Timeouts } from '../../core/model.ts';
 import { isHostPattern } from '../address.ts';
-import { DEFAULTS, HOSTS_MAX } from '../defaults.ts';
-import { findUriProblem, toPathPattern } from '../path-pattern.ts';
+import { DEFAULTS, HOSTS_MAX, INTEGER_MAX, INTEGER_MIN, ROUTE_PATTERNS_MAX, URIS_MAX } from '../defaults.ts';
+import { countPatterns, findUriProblem, toPathPattern } from '../path-pattern.ts';
 import type { Path } from '../problem.ts';
 import type { Loose } from '../shape.ts';
 import type { Tree } from '../source.ts';
@@ -63,7 +63,7 @@ export function translateRoute(
     methods: isList(input.methods) ? toGiven(input.methods) : [],
     remoteAddrs: toGiven([input.remote_addr, ...(input.remote_addrs ?? [])]),
     vars: toVars(input, about, remarks),
-    priority: input.priority ?? DEFAULTS.priority,
+    priority: toPriority(input, about, remarks),
     backends: upstream.backends,
     hostHeader: upstream.hostHeader,
     retries: upstream.retries,
@@ -71,9 +71,34 @@ export function translateRoute(
     timeouts: toTimeouts(input.timeout) ?? upstream.timeouts ?? TIMEOUTS,
     mirror: toRouteMirror(about, service, context, remarks),
   };
+  const patterns = countPatterns(route);
+  if (patterns > ROUTE_PATTERNS_MAX) {
+    const message = `must have at most ${ROUTE_PATTERNS_MAX} pairs of a host and a path`;
+    remarks.addProblem(about, ['uris'], 'range', message, patterns);
+  }
   const { problems, notices } = remarks;
   const isServed = problems.length === 0 && input.status !== 0;
   return { route: isServed ? toRevised(route) : null, problems, notices };
+}
+
+/** What is wrong with a service or an upstream itself, for those that no route uses. */
+export function translateUnused(
+  kind: ResourceKind,
+  id: string,
+  value: Tree,
+  find: FindResource,
+): readonly Remark[] {
+  const remarks = new Remarks();
+  const about: Subject = { kind, id, value, path: [] };
+  if (kind === 'upstreams') toUpstream(value as Loose<UpstreamInput>, about, remarks);
+  else {
+    checkServed(value as ServiceInput, about, remarks);
+    toHosts({ ...about, value: {} }, about, remarks);
+    toRouteUpstream({ ...about, value: {} }, about, find, remarks);
+    toRouteMirror({ ...about, value: {} }, about, { mirrorTimeouts: TIMEOUTS }, remarks);
+  }
+  // What it refers to is told where that is used, or as unused itself.
+  return remarks.problems.filter((problem) => problem.value === value);
 }
 
 /** What a key of a resource refers to; null when it refers to nothing, which is reported, or is not there. */
@@ -167,6 +192,10 @@ function toPaths(input: RouteInput, about: Subject, remarks: Remarks): readonly 
     input.uri === undefined
       ? (input.uris ?? []).map((uri, index) => [['uris', index], uri])
       : [[['uri'], input.uri]];
+  if (uris.length > URIS_MAX) {
+    remarks.addProblem(about, ['uris'], 'range', `must have at most ${URIS_MAX} paths`, uris.length);
+    return [];
+  }
   const paths: PathPattern[] = [];
   for (const [path, uri] of uris) {
     if (uri === undefined) continue;
@@ -195,20 +224,26 @@ function toHostPatterns(
   about: Subject,
   remarks: Remarks,
 ): readonly string[] {
+  if (texts.length > HOSTS_MAX) {
+    remarks.addProblem(about, ['hosts'], 'range', `must have at most ${HOSTS_MAX} hosts`, texts.length);
+    return [];
+  }
   const patterns = new Set<string>();
   for (const [path, text] of texts) {
     const pattern = text.toLowerCase();
-    // A `*` alone is every host, for the router as well.
     if (pattern === '*' || isHostPattern(pattern)) patterns.add(pattern);
     else {
       const message = 'must be a name, an IPv4 address, a bracketed IPv6 address or *.suffix, without a port';
       remarks.addProblem(about, path, 'format', message, text);
     }
   }
-  if (patterns.size > HOSTS_MAX) {
-    remarks.addProblem(about, [], 'range', `must have at most ${HOSTS_MAX} hosts`, patterns.size);
-  }
-  return [...patterns];
+  // A `*` alone is every host, whatever stands beside it.
+  return patterns.has('*') ? [] : [...patterns];
+}
+
+function toPriority({ priority }: RouteInput, about: Subject, remarks: Remarks): number {
+  if (priority === undefined) return DEFAULTS.priority;
+  return remarks.bound(about, ['priority'], priority, INTEGER_MIN, INTEGER_MAX);
 }
 
 function toVars({ vars }: RouteInput, about: Subject, remarks: Remarks): Route['vars'] {

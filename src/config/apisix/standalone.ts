@@ -70,8 +70,8 @@ function toId(kind: ResourceKind, { name }: Tree, ids: ResourceIds): string {
     if (ids.take(kind, id)) return id;
   }
   const word = kind.slice(0, -1);
-  for (let number = 1; ; number++) {
-    const id = `${word}-${number}`;
+  for (;;) {
+    const id = `${word}-${ids.count(kind)}`;
     if (ids.take(kind, id)) return id;
   }
 }
@@ -105,7 +105,7 @@ function checkKeys({ tree, report, path }: DocumentTree, context: RewriteContext
     if (
       (RESOURCE_KINDS as readonly string[]).includes(key) ||
       key === 'plugin_attr' ||
-      (isEmpty && key in OTHER_KEYS)
+      (isEmpty && Object.hasOwn(OTHER_KEYS, key))
     )
       continue;
     const weight = Object.hasOwn(OTHER_KEYS, key) ? OTHER_KEYS[key] : undefined;

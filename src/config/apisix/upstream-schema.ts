@@ -3,6 +3,7 @@
 // Owns its keys and bounds. What of them umbra serves is the translation's to say.
 
 import { type Static, Type } from 'typebox';
+import { ENTRIES_MAX } from '../defaults.ts';
 import {
   descriptionField,
   hostField,
@@ -36,8 +37,12 @@ export type NodesInput = Readonly<Record<string, number>> | readonly NodeInput[]
 
 const NodesSchema = Type.Unsafe<NodesInput>({
   anyOf: [
-    { type: 'object', patternProperties: { '.*': { type: 'integer', minimum: 0 } } },
-    { type: 'array', items: NodeSchema },
+    {
+      type: 'object',
+      patternProperties: { '.*': { type: 'integer', minimum: 0 } },
+      maxProperties: ENTRIES_MAX,
+    },
+    { type: 'array', items: NodeSchema, maxItems: ENTRIES_MAX },
   ],
   errorMessage: 'must be a mapping of host:port to weight, or a list of nodes with host and weight',
   description: 'Servers with their weights. None: requests are answered 503.',

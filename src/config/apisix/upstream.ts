@@ -6,7 +6,15 @@
 import { isIPv6 } from 'node:net';
 import { HOST_NODE, HOST_PASS, type Route, type Timeouts, type WeightedBackend } from '../../core/model.ts';
 import { isHostHeader, toOrigin } from '../address.ts';
-import { BACKENDS_MAX, CYCLE_MAX, DEFAULTS, DURATION_MS_MAX, WEIGHT_MAX } from '../defaults.ts';
+import {
+  BACKENDS_MAX,
+  CYCLE_MAX,
+  DEFAULTS,
+  DURATION_MS_MAX,
+  INTEGER_MAX,
+  INTEGER_MIN,
+  WEIGHT_MAX,
+} from '../defaults.ts';
 import type { Path } from '../problem.ts';
 import type { Loose } from '../shape.ts';
 import { countPlaces, findCommonDivisor } from '../weight.ts';
@@ -128,7 +136,9 @@ function toBackends(
     const key = `${node.priority} ${origin}`;
     if (backends.has(key))
       remarks.addNotice(about, node.path, 'is listed before: this weight counts', node.text);
-    const { weight, priority } = node;
+    const { weight } = node;
+    const at = [...node.path, 'priority'];
+    const priority = remarks.bound(about, at, node.priority, INTEGER_MIN, INTEGER_MAX);
     const tls = scheme === 'https' ? { verify: false, ca: null } : null;
     backends.set(key, { origin, authority, tls, client: DEFAULTS.client, weight, priority });
   }

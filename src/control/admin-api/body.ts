@@ -1,9 +1,10 @@
 // The body of an Admin API request: its bytes within a bound, and the JSON that they are.
 //
-// Never keeps more than the bound, whatever a client sends, and never trusts what it parsed to be shallow.
+// Never keeps more than the bound, whatever a client sends, and passes on no value with a flaw (value.ts).
 
 import type { Readable } from 'node:stream';
 import { Refusal } from '../catalog.ts';
+import { findFlaw } from './value.ts';
 
 /** APISIX's bound. */
 export const BODY_BYTES_MAX = 1.5 * 1024 * 1024;
@@ -14,8 +15,6 @@ export const BODY_BYTES_MAX = 1.5 * 1024 * 1024;
 const DRAIN_BYTES_MAX = 16 * 1024 * 1024;
 /** What of a body that is not JSON is sent back with the error. */
 const ECHO_LENGTH_MAX = 4096;
-/** Levels of objects and lists in each other; whatever walks through a value may do so by recursion. */
-export const DEPTH_MAX = 100;
 
 export interface RawBody {
   /** Null when there were more than BODY_BYTES_MAX of them. */
@@ -60,14 +59,9 @@ export function parseBody(raw: RawBody | undefined): unknown {
     const reason = error instanceof SyntaxError ? error.message : 'it is not UTF-8';
     throw toRefusal(reason, raw.bytes.toString('utf8').slice(0, ECHO_LENGTH_MAX));
   }
-  if (isDeeper(value, DEPTH_MAX)) throw toRefusal(`it is nested in more than ${DEPTH_MAX} levels`);
+  const flaw = findFlaw(value);
+  if (flaw !== null) throw toRefusal(flaw);
   return value;
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false;
-  if (levels === 0) return true;
-  return Object.values(value).some((item) => isDeeper(item, levels - 1));
 }
 
 function toRefusal(reason: string, echo?: string): Refusal {

@@ -63,7 +63,7 @@ function findPage(items: readonly CatalogItem[], query: URLSearchParams): readon
   return items.toSorted((a, b) => a.createdIndex - b.createdIndex).slice(start, start + size);
 }
 
-/** NaN when it is not one. */
+/** NaN when it is not one; any length, as a page far behind the last is an empty one. */
 function toInteger(text: string): number {
-  return /^-?\d{1,9}$/.test(text.trim()) ? Number(text) : Number.NaN;
+  return /^-?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
 }

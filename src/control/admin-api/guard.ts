@@ -70,9 +70,11 @@ export function createGuard(settings: AdminSettings, surface: Surface): (asking:
     const hasKey = role === ROLE_ADMIN || (role === ROLE_VIEWER && isRead);
     if (!hasKey && isKeyNeeded(area, isRead)) return toKeyDenial(area, credential, role);
     const isVouched = hasKey && credential?.isAmbient === false;
-    // A page in a browser on this machine must neither read this through a name that it let point here, nor write to it
-    // unseen: it can send some requests to other origins, with their cookies, though it cannot read the answers.
-    if (!hasKey && isLocal && !isOwnHost(headers.host, settings.host)) {
+    // A page in somebody's browser must neither use this through a name that it let point here, nor write to it unseen: it
+    // can send some requests to other origins, with their cookies, though it cannot read the answers. Without a key it is
+    // the place that the browser stands at that opens the door: this machine, or an address in the list. So the Host is
+    // looked at wherever the key is not, also behind the listeners for traffic, which pass on the client's.
+    if (!hasKey && !isOwnHost(headers.host, settings.host)) {
       return toDenial(421, 'the Host header names neither an address nor this machine');
     }
     if (!isVouched && !isRead && isForeignPage(headers)) {

@@ -3,7 +3,7 @@
 // Never changes what it is given. A key of the client's is only ever a key: none reaches a prototype.
 
 import { type CatalogItem, Refusal } from '../catalog.ts';
-import { DEPTH_MAX } from './body.ts';
+import { DEPTH_MAX } from './value.ts';
 
 export type JsonObject = CatalogItem['value'];
 

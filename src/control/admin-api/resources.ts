@@ -6,9 +6,11 @@
 import type { ResourceKind } from '../../config/apisix/resource.ts';
 import { isResourceId } from '../../config/apisix/resource-id.ts';
 import { type Catalog, type CatalogItem, Refusal } from '../catalog.ts';
+import { BODY_BYTES_MAX } from './body.ts';
 import { selectItems } from './filter.ts';
 import { isObject, type JsonObject, merge, replaceNode } from './patch.ts';
 import { ACTION_CREATE, ACTION_PATCH, ACTION_SET, type Shape } from './shape.ts';
+import { findFlaw } from './value.ts';
 
 const ID_FIELD = 'id';
 /** The catalog keeps them. */
@@ -103,24 +105,29 @@ function toExisting(item: CatalogItem | undefined | null): CatalogItem {
 function toNewValue(body: unknown): JsonObject {
   if (body === undefined) throw toRefusal('missing configurations');
   if (!isObject(body)) throw toRefusal('invalid configuration: wrong type: expected an object');
-  const { upstream } = body;
   for (const field of TIME_FIELDS) {
     if (Object.hasOwn(body, field)) throw toRefusal(`the property is forbidden: ${field}`);
-    if (isObject(upstream) && Object.hasOwn(upstream, field)) {
-      throw toRefusal(`the property is forbidden: upstream.${field}`);
-    }
   }
+  refuseInnerTimes(body);
   return body;
+}
+
+function refuseInnerTimes({ upstream }: JsonObject): void {
+  if (!isObject(upstream)) return;
+  for (const field of TIME_FIELDS) {
+    if (Object.hasOwn(upstream, field)) throw toRefusal(`the property is forbidden: upstream.${field}`);
+  }
 }
 
 /** The id of the path, or of the value; both, when they agree. */
 function toId(kind: ResourceKind, given: string | null, value: JsonObject): string {
   const own = value[ID_FIELD];
   if (given === null && own === undefined) throw toRefusal(`missing ${NOUNS[kind]} id`);
+  // Before it is compared: only of what may be an id the text is known to be one.
+  if (own !== undefined && !isId(own)) throw toIdRefusal();
   if (own !== undefined && given !== null && String(own) !== given) {
     throw toRefusal(`wrong ${NOUNS[kind]} id`);
   }
-  if (own !== undefined && !isId(own)) throw toIdRefusal();
   const id = given ?? String(own);
   if (!isId(id)) throw toIdRefusal();
   return id;
@@ -149,7 +156,22 @@ function toEdit(
 
 function toPatched(kind: ResourceKind, id: string, value: JsonObject): JsonObject {
   if (value[ID_FIELD] !== undefined) toId(kind, id, value);
-  return withoutOwn(value);
+  refuseInnerTimes(value);
+  const patched = withoutOwn(value);
+  refuseUnsendable(patched);
+  return patched;
+}
+
+/** Many patches, each within the bounds of a body, must not make what none of them could have sent. */
+function refuseUnsendable(value: JsonObject): void {
+  const flaw = findFlaw(value);
+  if (flaw !== null) throw toRefusal(`invalid configuration: with this patch ${flaw}`);
+  const size = Buffer.byteLength(JSON.stringify(value));
+  if (size > BODY_BYTES_MAX) {
+    throw toRefusal(
+      `invalid configuration: with this patch its size ${size} is greater than the maximum size ${BODY_BYTES_MAX} allowed`,
+    );
+  }
 }
 
 /** Without what the catalog adds by itself. */

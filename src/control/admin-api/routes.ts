@@ -12,6 +12,7 @@ import { answerPlugins, answerSchema } from './plugin.ts';
 import { createOperations, type Operation, type Reply } from './resources.ts';
 import type { Shape } from './shape.ts';
 import { parseTarget } from './target.ts';
+import { answerUnsupported, isUnsupported } from './unsupported.ts';
 
 export const ADMIN_API_PATH = '/apisix/admin';
 /** Of the path, before the resource's name. */
@@ -32,7 +33,7 @@ export function addAdminApi(app: FastifyInstance, { catalog, shape, onError }: A
     const handler = async (request: FastifyRequest, reply: FastifyReply) => {
       // What is left of such a body is not worth reading for the sake of the connection.
       if ((request.body as RawBody | undefined)?.isComplete === false) reply.header('connection', 'close');
-      return sendJson(reply, await answerRequest(operations, request));
+      return sendJson(reply, await answerRequest(operations, shape, request));
     };
     for (const url of [ADMIN_API_PATH, `${ADMIN_API_PATH}/*`]) {
       scope.route({ method: scope.supportedMethods, url, bodyLimit: BODY_BYTES_MAX, handler });
@@ -52,6 +53,7 @@ function addBodies(scope: FastifyInstance): void {
 
 async function answerRequest(
   operations: ReadonlyMap<string, Operation>,
+  shape: Shape,
   request: FastifyRequest,
 ): Promise<Reply> {
   const { path, query } = parseTarget(request.url);
@@ -65,6 +67,7 @@ async function answerRequest(
   const [name = '', id = null, ...rest] = segments;
   if (name === 'plugins' && rest.length === 0) return answerPlugins(method, id);
   if (name === 'schema' && rest.length === 0) return answerSchema(method, id);
+  if (isUnsupported(name)) return answerUnsupported(method, { kind: name, id, query }, shape);
   if (!isKind(name)) throw new Refusal(404, { error_msg: `Unsupported resource type: ${name}` });
   const operation = operations.get(method);
   // Only PATCH reaches into a resource: a longer path is a mistake that must not replace the whole.

@@ -18,7 +18,8 @@ export interface Shape {
   /** Of the X-API-VERSION header. */
   readonly version: 'v3' | 'v2';
   toOne(item: CatalogItem): JsonObject;
-  toList(kind: ResourceKind, selection: Selection): JsonObject;
+  /** `kind` may be one that there is nothing of. */
+  toList(kind: string, selection: Selection): JsonObject;
   toWritten(action: Action, item: CatalogItem): JsonObject;
   toRemoved(kind: ResourceKind, id: string): JsonObject;
 }
@@ -52,6 +53,6 @@ function toNode({ kind, id, value, createdIndex, modifiedIndex, isReadOnly }: Ca
   return isReadOnly ? { ...node, read_only: true } : node;
 }
 
-function toKey(kind: ResourceKind, id?: string): string {
+function toKey(kind: string, id?: string): string {
   return id === undefined ? `/apisix/${kind}` : `/apisix/${kind}/${id}`;
 }

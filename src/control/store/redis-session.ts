@@ -41,6 +41,9 @@ export interface SessionHooks {
   readonly onLost: (cause: string) => void;
 }
 
+/** A whole set over a slow line; a Redis that sends nothing is given up much sooner. */
+export const READ_MS = 30_000;
+
 export class RedisSession {
   readonly #keys: Keys;
   readonly #connection: RedisConnection;
@@ -77,10 +80,11 @@ export class RedisSession {
   }
 
   /** All resources where the state is another than the known one. Rejects with RedisFailure. */
-  async read(known: Head | null): Promise<ReadAnswer> {
-    const { epoch, revision, stamp } = known ?? { epoch: '', revision: '', stamp: '' };
+  async read(head: Head | null): Promise<ReadAnswer> {
+    const { epoch, revision, stamp } = head ?? { epoch: '', revision: '', stamp: '' };
     const sentMs = performance.now();
-    const answer = await this.#connection.run(READ, [this.#keys.hash], [epoch, revision, stamp]);
+    const known = [epoch, revision, stamp];
+    const answer = await this.#connection.run(READ, [this.#keys.hash], known, READ_MS);
     const read = parseReadAnswer(answer);
     this.#clockMs = read.serverMs - (sentMs + performance.now()) / 2;
     return read;

@@ -18,7 +18,7 @@ import {
   toKeys,
   WRITE_BYTES_MAX,
 } from './redis-script.ts';
-import { RedisSession } from './redis-session.ts';
+import { READ_MS, RedisSession } from './redis-session.ts';
 import {
   findTakeoverWarnings,
   hasSameResources,
@@ -44,8 +44,9 @@ import {
 const POLL_MS = 500;
 /** How long a start waits for Redis. */
 const OPEN_MS = 2_000;
-/** A set that is known from the cache file alone may be old: gateways that know a newer one go first. */
+/** A set that was not seen in Redis of late may be old: gateways that know a newer one go first. */
 const RESTORE_PATIENCE_MS = 1_000;
+const FRESH_MS = 2 * POLL_MS;
 
 export type RedisStoreSettings = Extract<StoreSettings, { readonly type: 'redis' }>;
 
@@ -64,8 +65,6 @@ export class RedisStore implements Store {
   #listener: ChangeListener | null = null;
   #poll: NodeJS.Timeout | undefined;
   #known: KnownSet | null = null;
-  /** Redis has not confirmed the known set since the start. */
-  #isFromCache = false;
   /** There was a cache file that cannot be read: nobody can say that there were no resources. */
   #isCacheLost = false;
   /** Since when Redis is seen without a set; of performance.now(). */
@@ -95,7 +94,6 @@ export class RedisStore implements Store {
   async open(): Promise<StoredResources> {
     const cached = await this.#cache.read();
     this.#known = cached.set;
-    this.#isFromCache = cached.set !== null;
     this.#isCacheLost = cached.isLost;
     await this.#connect();
     if (this.#known === null) {
@@ -145,7 +143,7 @@ export class RedisStore implements Store {
     await this.#cache.close();
   }
 
-  /** Resolves when the set is Redis's, or after OPEN_MS. */
+  /** Resolves when the set is Redis's, or after OPEN_MS; later when it is on its way and there is no other. */
   async #connect(): Promise<void> {
     const connected = new Promise<void>((resolve) => {
       this.#onConnected = resolve;
@@ -163,7 +161,10 @@ export class RedisStore implements Store {
       this.#listener?.check();
     }, POLL_MS);
     const over = new AbortController();
-    const late = sleep(OPEN_MS, undefined, { signal: over.signal }).catch(() => undefined);
+    const wait = (ms: number): Promise<void> => sleep(ms, undefined, { signal: over.signal });
+    const late = wait(OPEN_MS)
+      .then(() => (this.#known === null && this.#session!.isUp ? wait(READ_MS) : undefined))
+      .catch(() => undefined);
     await Promise.race([connected, late]);
     over.abort();
   }
@@ -214,8 +215,11 @@ export class RedisStore implements Store {
     return head === null || (head.revision === 0 && this.#known !== null && this.#known.head.revision > 0);
   }
 
+  /** Who has seen the set just now goes first: others may know an older one. */
   #mayRestore(): boolean {
-    if (!this.#isFromCache) return this.#known !== null || !this.#isCacheLost;
+    const isFresh = this.#lastSyncMs !== null && Date.now() - this.#lastSyncMs < FRESH_MS;
+    if (this.#known === null) return !this.#isCacheLost;
+    if (isFresh) return true;
     this.#emptySinceMs ??= performance.now();
     return performance.now() - this.#emptySinceMs >= RESTORE_PATIENCE_MS;
   }
@@ -240,7 +244,6 @@ export class RedisStore implements Store {
   /** `texts` is null when nothing has changed. */
   #take(head: Head, texts: ReadonlyMap<string, string> | null): void {
     const before = this.#known;
-    this.#isFromCache = false;
     if (texts === null) return;
     const next = toKnownSet(head, texts, before);
     for (const { message, fields } of findTakeoverWarnings(before, next)) {

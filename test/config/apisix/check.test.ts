@@ -322,7 +322,7 @@ test('a schema is looked at before upstreams, upstreams before plugins, plugins 
   assert.match(checkRoute({ vars: wrong.vars })!, /^failed to validate the 'vars' expression: /);
   assert.match(
     checkMirror({ _meta: { filter: wrong.vars } })!,
-    /^failed to validate the 'vars' expression: /,
+    /^failed to check the configuration of plugin proxy-mirror err: failed to validate the 'vars' expression: /,
   );
 });
 

@@ -229,8 +229,8 @@ test('rules that would let more through than APISIX does are refused, the rest i
   ]);
 });
 
-test('the environment is read in both spellings, as a number where a number is wanted', () => {
-  const text = `id: a\n${ROUTE}priority: \${{P:=7}}\nplugins:\n  proxy-mirror:\n    host: http://\${{ H }}:\${PORT}\n    sample_ratio: \${R}\n`;
+test('the environment is read as APISIX writes it, as a number where a number is wanted', () => {
+  const text = `id: a\n${ROUTE}priority: \${{P:=7}}\nplugins:\n  proxy-mirror:\n    host: http://\${{ H }}:\${{PORT}}\n    sample_ratio: \${{R}}\n`;
   const [route] = parse(text, { H: 'shadow', PORT: '81', R: '0.5' }).routes;
   assert.deepEqual(
     [route!.priority, route!.mirror!.shadows[0]!.origin, route!.mirror!.percentage],
@@ -240,7 +240,7 @@ test('the environment is read in both spellings, as a number where a number is w
     'test.yaml:8:19: plugins.proxy-mirror.sample_ratio: the environment has no R, and it has no default',
   ]);
   assert.deepEqual(listLines(text, { H: 'shadow', PORT: '/x', R: '1' }), [
-    'test.yaml:7:11: plugins.proxy-mirror.host: must be scheme://host or scheme://host:port, without a path, such as http://127.0.0.1:9797, found "http://${{ H }}:${PORT}"',
+    'test.yaml:7:11: plugins.proxy-mirror.host: must be scheme://host or scheme://host:port, without a path, such as http://127.0.0.1:9797, found "http://${{ H }}:${{PORT}}"',
   ]);
 });
 

@@ -219,7 +219,7 @@ test('what the API server would refuse is a problem with its place; status, labe
 
 test('numbers may come from the environment', () => {
   // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text that is meant.
-  const block = `${SERVICE}---\n${route('name: s\n          port: ${PORT}')}`;
+  const block = `${SERVICE}---\n${route('name: s\n          port: ${{PORT}}')}`;
   const rewritten = rewriteManifests(block, { PORT: '80' });
   assert.deepEqual(rewritten.problems, []);
   assert.deepEqual((readValue(rewritten, 'default_r_0') as { upstream: unknown }).upstream, {

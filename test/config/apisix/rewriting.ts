@@ -3,6 +3,7 @@
 import { rewriteAdc } from '../../../src/config/apisix/adc.ts';
 import { rewriteKubernetes } from '../../../src/config/apisix/kubernetes.ts';
 import { type DocumentTree, Places, type Resource } from '../../../src/config/apisix/resource.ts';
+import { DOUBLE_SYNTAX } from '../../../src/config/environment.ts';
 import { formatProblem } from '../../../src/config/problem.ts';
 import { Report } from '../../../src/config/report.ts';
 import { readDocuments, type Tree } from '../../../src/config/source.ts';
@@ -16,7 +17,7 @@ export interface Rewritten {
   locate(id: string, ...path: readonly (string | number)[]): string;
 }
 
-type Rewrite = typeof rewriteKubernetes;
+type Rewrite = typeof rewriteAdc;
 
 function rewrite(texts: readonly string[], form: Rewrite, environment: NodeJS.ProcessEnv): Rewritten {
   const places = new Places();
@@ -24,8 +25,9 @@ function rewrite(texts: readonly string[], form: Rewrite, environment: NodeJS.Pr
   const documents = texts.flatMap((text, index): DocumentTree[] => {
     const whole = new Report(texts.length === 1 ? 'test.yaml' : `test-${index}.yaml`, null);
     reports.push(whole);
-    return readDocuments(text, environment, whole).map(({ report, tree }) => {
+    return readDocuments(text, environment, whole).map(({ source, report, tree }) => {
       reports.push(report);
+      source.expand(tree, DOUBLE_SYNTAX, () => true, report);
       places.noteTree(tree, report);
       return { tree: tree as Tree, report, path: [] };
     });
@@ -54,7 +56,8 @@ export function rewriteManifests(
   text: string | readonly string[],
   environment: NodeJS.ProcessEnv = {},
 ): Rewritten {
-  return rewrite(typeof text === 'string' ? [text] : text, rewriteKubernetes, environment);
+  const together: Rewrite = (documents, context) => rewriteKubernetes([documents], context);
+  return rewrite(typeof text === 'string' ? [text] : text, together, environment);
 }
 
 export function rewriteAdcFile(
