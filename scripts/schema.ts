@@ -4,7 +4,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { toSchemaText } from '../src/config/schema.ts';
+import { toSchemaText } from '../src/config/umbra/schema.ts';
 
 const file = new URL('../config/umbra.schema.json', import.meta.url);
 
@@ -12,7 +12,9 @@ const { values } = parseArgs({ options: { check: { type: 'boolean', default: fal
 if (!values.check) {
   writeFileSync(file, toSchemaText());
 } else if (readText() !== toSchemaText()) {
-  process.stderr.write('config/umbra.schema.json differs from src/config/schema.ts: run `npm run schema`\n');
+  process.stderr.write(
+    'config/umbra.schema.json differs from src/config/umbra/schema.ts: run `npm run schema`\n',
+  );
   process.exitCode = 1;
 }
 

@@ -10,12 +10,12 @@ import { translateRoute, translateUnused } from './apisix/route.ts';
 import type { Bundle, BundledFile, UmbraDocument } from './bundle.ts';
 import { DEFAULTS, PATTERNS_MAX } from './defaults.ts';
 import { countPatterns } from './path-pattern.ts';
-import type { UmbraInput } from './schema.ts';
 import type { Loose } from './shape.ts';
 import type { Tree } from './source.ts';
-import { toConfig } from './umbra.ts';
-import { toRoutes } from './umbra-route.ts';
-import { type Translation, toTimeouts } from './umbra-upstream.ts';
+import { toConfig } from './umbra/config.ts';
+import { toRoutes } from './umbra/route.ts';
+import type { UmbraInput } from './umbra/schema.ts';
+import { type Translation, toTimeouts } from './umbra/upstream.ts';
 
 type Section = keyof Loose<UmbraInput>;
 

@@ -29,11 +29,11 @@ import {
 } from './form.ts';
 import { formatProblem, type Problem } from './problem.ts';
 import { Report } from './report.ts';
-import type { UmbraInput } from './schema.ts';
-import { UmbraSchema } from './schema.ts';
 import { createShape, fitShape, type Loose } from './shape.ts';
 import { type ReadDocument, readDocuments, type Tree } from './source.ts';
-import type { Translation } from './umbra-upstream.ts';
+import type { UmbraInput } from './umbra/schema.ts';
+import { UmbraSchema } from './umbra/schema.ts';
+import type { Translation } from './umbra/upstream.ts';
 
 /** A file as it was read: its text, or why there is none. */
 export interface InputFile {

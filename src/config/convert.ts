@@ -6,7 +6,7 @@
 import type { Config } from '../core/model.ts';
 import { loadNoticed, parseConfig } from './loader.ts';
 import { ConfigError, formatProblem } from './problem.ts';
-import { toApisixTimeoutComment, toUmbraText, type UmbraText } from './umbra-text.ts';
+import { toApisixTimeoutComment, toUmbraText, type UmbraText } from './umbra/text.ts';
 
 /** Where whole texts go. */
 interface Sink {

@@ -6,8 +6,8 @@ import { isKubernetes, isReadManifest } from './apisix/kubernetes.ts';
 import { RESOURCE_KINDS } from './apisix/resource.ts';
 import { STANDALONE_KEYS } from './apisix/standalone.ts';
 import { findNearest, type Path } from './problem.ts';
-import { UmbraSchema } from './schema.ts';
 import type { Tree } from './source.ts';
+import { UmbraSchema } from './umbra/schema.ts';
 
 export const FORM_UMBRA = 'umbra';
 /** One route of APISIX's Admin API. */

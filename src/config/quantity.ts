@@ -64,3 +64,13 @@ function toText(amount: number, units: Units): string {
   const [name, factor] = amount === 0 ? smallest : units.find(([, size]) => amount % size === 0)!;
   return `${amount / factor}${name}`;
 }
+
+/** For texts that have passed the schema. */
+export function readDuration(input: string | undefined, fallback: string): number {
+  return toDurationMs(input ?? fallback)!;
+}
+
+/** For values that have passed the schema. */
+export function readSize(input: string | number | undefined, fallback: string): number {
+  return toSizeBytes(input ?? fallback)!;
+}

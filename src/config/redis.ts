@@ -6,9 +6,9 @@ import { isIPv6 } from 'node:net';
 import type { RedisNode, RedisSettings } from '../core/model.ts';
 import { isHostName, isServerAddress } from './address.ts';
 import { DEFAULTS } from './defaults.ts';
-import type { LimitInput } from './limit-schema.ts';
 import type { Path } from './problem.ts';
 import type { Loose } from './shape.ts';
+import type { LimitInput } from './umbra/limit-schema.ts';
 
 export type RedisInput = Pick<Loose<LimitInput>, Extract<keyof LimitInput, `redis_${string}`>>;
 

@@ -10,7 +10,7 @@ import { after, test } from 'node:test';
 import fc from 'fast-check';
 import { convert, convertFiles } from '../../src/config/convert.ts';
 import { loadConfig, parseConfig } from '../../src/config/loader.ts';
-import { toRevised } from '../../src/config/umbra-route.ts';
+import { toRevised } from '../../src/config/revision.ts';
 import type { Config, Route } from '../../src/core/model.ts';
 import { parse } from './kit.ts';
 import { randomRoutes } from './random-route.ts';

@@ -2,7 +2,7 @@
 
 import { loadConfig, parseConfig } from '../../src/config/loader.ts';
 import { ConfigError, formatProblem, type Problem } from '../../src/config/problem.ts';
-import { UmbraSchema } from '../../src/config/schema.ts';
+import { UmbraSchema } from '../../src/config/umbra/schema.ts';
 import type { Config, Mirror, Route } from '../../src/core/model.ts';
 
 type Environment = Readonly<Record<string, string>>;

@@ -16,7 +16,7 @@ import { after, test } from 'node:test';
 import { checkFiles, checkTogether } from '../../src/config/check.ts';
 import { loadConfig } from '../../src/config/loader.ts';
 import { ConfigError, formatProblem } from '../../src/config/problem.ts';
-import { toSchemaText } from '../../src/config/schema.ts';
+import { toSchemaText } from '../../src/config/umbra/schema.ts';
 import { createCertificate } from '../kit/certificate.ts';
 import { listFileProblems, listKeys, listProblems, mirrorYaml, parse } from './kit.ts';
 

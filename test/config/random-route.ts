@@ -4,7 +4,7 @@
 
 import fc from 'fast-check';
 import { toOrigin } from '../../src/config/address.ts';
-import { toRevised } from '../../src/config/umbra-route.ts';
+import { toRevised } from '../../src/config/revision.ts';
 import type {
   Backend,
   Conditions,

@@ -6,7 +6,7 @@ import type { Timeouts } from '../../core/model.ts';
 import { DEFAULTS, DURATION_MS_MAX } from '../defaults.ts';
 import { toDurationText } from '../quantity.ts';
 import type { Tree } from '../source.ts';
-import { toTimeouts } from '../umbra-upstream.ts';
+import { toTimeouts } from '../umbra/upstream.ts';
 import type { DocumentTree, Place, RewriteContext } from './resource.ts';
 
 /** https://nginx.org/en/docs/syntax.html, in the order in which they have to stand. */

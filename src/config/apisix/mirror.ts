@@ -18,9 +18,9 @@ import { LIMIT_COUNT_MAX } from '../../core/window.ts';
 import { toOrigin } from '../address.ts';
 import { DEFAULTS, DURATION_MS_MAX, INTEGER_MAX, TIME_WINDOW_SECONDS_MAX } from '../defaults.ts';
 import { findNearest } from '../problem.ts';
+import { readDuration, readSize } from '../quantity.ts';
 import { toRedisSettings } from '../redis.ts';
 import type { Loose } from '../shape.ts';
-import { readDuration, readSize } from '../umbra-upstream.ts';
 import { type ProxyMirrorInput, ProxyMirrorSchema } from './plugin-schema.ts';
 import type { Remarks, Subject } from './remark.ts';
 

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { checkResource } from '../../../src/config/apisix/check.ts';
 import { toSentence } from '../../../src/config/apisix/remark.ts';
 import { translateRoute } from '../../../src/config/apisix/route.ts';
-import { toTimeouts } from '../../../src/config/umbra-upstream.ts';
+import { toTimeouts } from '../../../src/config/umbra/upstream.ts';
 import { listLines, parse } from '../kit.ts';
 
 const UPSTREAM = { nodes: { 'a:80': 1 } };

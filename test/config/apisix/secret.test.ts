@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { toSentence } from '../../../src/config/apisix/remark.ts';
 import { translateRoute } from '../../../src/config/apisix/route.ts';
 import { convert } from '../../../src/config/convert.ts';
-import { toTimeouts } from '../../../src/config/umbra-upstream.ts';
+import { toTimeouts } from '../../../src/config/umbra/upstream.ts';
 import { listLines, mirrorYaml, parse, routeYaml } from '../kit.ts';
 
 const SECRET = 's3cret';

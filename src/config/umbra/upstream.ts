@@ -3,15 +3,15 @@
 // Owns the rules about origins, trust, Host and deadlines. Reads what the shape left over, so anything may be missing;
 // reports, and goes on with a stand-in that nobody will see, because a config with problems is never returned.
 
-import type { Backend, BackendTls, Timeouts } from '../core/model.ts';
-import { HOST_NODE, HOST_PASS } from '../core/model.ts';
-import { isHostHeader, toOrigin } from './address.ts';
-import { readAuthorities } from './certificate.ts';
-import { DEFAULTS } from './defaults.ts';
-import type { Path } from './problem.ts';
-import { toDurationMs, toSizeBytes } from './quantity.ts';
-import type { Report } from './report.ts';
-import type { Loose } from './shape.ts';
+import type { Backend, BackendTls, Timeouts } from '../../core/model.ts';
+import { HOST_NODE, HOST_PASS } from '../../core/model.ts';
+import { isHostHeader, toOrigin } from '../address.ts';
+import { readAuthorities } from '../certificate.ts';
+import { DEFAULTS } from '../defaults.ts';
+import type { Path } from '../problem.ts';
+import { readDuration } from '../quantity.ts';
+import type { Report } from '../report.ts';
+import type { Loose } from '../shape.ts';
 import type { BackendTlsInput, TimeoutInput } from './upstream-schema.ts';
 
 /** What a translation needs beside its input. */
@@ -80,16 +80,6 @@ export function toTimeouts(
     sendMs: readDuration(input?.send, defaults.send),
     readMs: readDuration(input?.read, defaults.read),
   };
-}
-
-/** For texts that have passed the schema. */
-export function readDuration(input: string | undefined, fallback: string): number {
-  return toDurationMs(input ?? fallback)!;
-}
-
-/** For values that have passed the schema. */
-export function readSize(input: string | number | undefined, fallback: string): number {
-  return toSizeBytes(input ?? fallback)!;
 }
 
 /** RFC 3986 section 3.3, and what the edge lets through: raw bytes, no query, no fragment. */

@@ -4,12 +4,12 @@
 // without a file, in the order of the documentation's example.
 
 import { dirname, join } from 'node:path';
-import type { AdminSettings, Config, Limits, Listener, StoreSettings } from '../core/model.ts';
-import { DEFAULTS } from './defaults.ts';
-import { toDurationText } from './quantity.ts';
+import type { AdminSettings, Config, Limits, Listener, StoreSettings } from '../../core/model.ts';
+import { DEFAULTS } from '../defaults.ts';
+import { toDurationText } from '../quantity.ts';
+import { putDuration, putSize } from './mirror-text.ts';
+import { type RouteComments, toRouteBlocks } from './route-text.ts';
 import { Secrets } from './secret-text.ts';
-import { putDuration, putSize } from './umbra-mirror-text.ts';
-import { type RouteComments, toRouteBlocks } from './umbra-route-text.ts';
 import { Block, Remark, toCommentLine, toYamlText, type Value } from './yaml-text.ts';
 
 const MODELINE = 'yaml-language-server: $schema=config/umbra.schema.json';

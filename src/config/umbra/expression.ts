@@ -2,10 +2,10 @@
 //
 // Reports what core/expression.ts finds wrong, at its place in the file.
 
-import { findExpressionProblem } from '../core/expression.ts';
-import type { Expression } from '../core/model.ts';
-import type { Path } from './problem.ts';
-import type { Translation } from './umbra-upstream.ts';
+import { findExpressionProblem } from '../../core/expression.ts';
+import type { Expression } from '../../core/model.ts';
+import type { Path } from '../problem.ts';
+import type { Translation } from './upstream.ts';
 
 export function toExpression(input: Expression, at: Path, { report }: Translation): Expression {
   // What the environment did not give is missing here, and was told already.

@@ -10,11 +10,11 @@ import {
   type PathPattern,
   type Route,
   type WeightedBackend,
-} from '../core/model.ts';
-import { DEFAULTS } from './defaults.ts';
-import { toDurationText } from './quantity.ts';
+} from '../../core/model.ts';
+import { DEFAULTS } from '../defaults.ts';
+import { toDurationText } from '../quantity.ts';
+import { putTrust, toExpressionValue, toMirrorBlock, toTimeoutBlock, toUrl } from './mirror-text.ts';
 import type { Secrets } from './secret-text.ts';
-import { putTrust, toExpressionValue, toMirrorBlock, toTimeoutBlock, toUrl } from './umbra-mirror-text.ts';
 import { Block, Remark } from './yaml-text.ts';
 
 /** Of umbra's own dialect; APISIX takes more. */

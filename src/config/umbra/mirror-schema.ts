@@ -1,11 +1,10 @@
 // The keys of a mirror in umbra's own dialect, as a schema.
 //
 // Owns names, types, bounds and the words that editors show. Rules that need more than one key, a file or the
-// environment are the translation's (umbra-mirror.ts).
+// environment are the translation's (mirror.ts).
 
 import { type Static, Type } from 'typebox';
-import { SHADOWS_MAX } from '../core/model.ts';
-import { CompareSchema } from './compare-schema.ts';
+import { SHADOWS_MAX } from '../../core/model.ts';
 import {
   DEFAULTS,
   DURATION_MS_MAX,
@@ -13,7 +12,7 @@ import {
   LIST_MAX,
   PATH_LENGTH_MAX,
   REGEX_LENGTH_MAX,
-} from './defaults.ts';
+} from '../defaults.ts';
 import {
   durationField,
   expressionField,
@@ -25,9 +24,10 @@ import {
   sampleByField,
   sizeField,
   textField,
-} from './field.ts';
+} from '../field.ts';
+import { GIB } from '../quantity.ts';
+import { CompareSchema } from './compare-schema.ts';
 import { LimitSchema } from './limit-schema.ts';
-import { GIB } from './quantity.ts';
 import { BackendTlsSchema, ClientSchema, timeoutSchema } from './upstream-schema.ts';
 
 const closed = { additionalProperties: false } as const;

@@ -16,9 +16,9 @@ import {
   type Mirror,
   type Shadow,
   type Timeouts,
-} from '../core/model.ts';
-import { DEFAULTS } from './defaults.ts';
-import { toDurationMs, toDurationText, toSizeBytes, toSizeText } from './quantity.ts';
+} from '../../core/model.ts';
+import { DEFAULTS } from '../defaults.ts';
+import { toDurationMs, toDurationText, toSizeBytes, toSizeText } from '../quantity.ts';
 import type { Secrets } from './secret-text.ts';
 import { Block, Flow } from './yaml-text.ts';
 

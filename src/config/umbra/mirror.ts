@@ -3,7 +3,7 @@
 // Owns the rules of mirrors that a schema cannot say, and what is not served yet. Like all of the translation it reports
 // and goes on.
 
-import { classifyRequestHeader, RequestHeader } from '../core/headers.ts';
+import { classifyRequestHeader, RequestHeader } from '../../core/headers.ts';
 import type {
   Compare,
   Conditions,
@@ -12,31 +12,24 @@ import type {
   Limit,
   Mirror,
   Shadow,
-} from '../core/model.ts';
+} from '../../core/model.ts';
 import {
   CONDITION_ABSENT,
   CONDITION_EQUALS,
   CONDITION_PRESENT,
   LIMIT_LOCAL,
   LIMIT_REDIS_CLUSTER,
-} from '../core/model.ts';
+} from '../../core/model.ts';
+import { DEFAULTS } from '../defaults.ts';
+import type { Path } from '../problem.ts';
+import { readDuration, readSize } from '../quantity.ts';
+import { toRedisSettings } from '../redis.ts';
+import type { Loose } from '../shape.ts';
 import type { CompareInput } from './compare-schema.ts';
-import { DEFAULTS } from './defaults.ts';
+import { toExpression } from './expression.ts';
 import type { LimitInput } from './limit-schema.ts';
 import type { MirrorInput, ShadowInput } from './mirror-schema.ts';
-import type { Path } from './problem.ts';
-import { toRedisSettings } from './redis.ts';
-import type { Loose } from './shape.ts';
-import { toExpression } from './umbra-expression.ts';
-import {
-  checkRawPath,
-  readDuration,
-  readSize,
-  type Translation,
-  toBackend,
-  toHostHeader,
-  toTimeouts,
-} from './umbra-upstream.ts';
+import { checkRawPath, type Translation, toBackend, toHostHeader, toTimeouts } from './upstream.ts';
 
 /** Why an edit of this header would break the copy. */
 const UNTOUCHABLE: ReadonlyMap<number, string> = new Map([

@@ -4,9 +4,9 @@
 // policies are served is the translation's to say.
 
 import { type Static, Type } from 'typebox';
-import { LIMIT_COUNT_MAX } from '../core/window.ts';
-import { DEFAULTS, DURATION_MS_MAX, KEY_LENGTH_MAX, LIST_MAX, TIME_WINDOW_SECONDS_MAX } from './defaults.ts';
-import { integerField, requireWhen, secretField, textField } from './field.ts';
+import { LIMIT_COUNT_MAX } from '../../core/window.ts';
+import { DEFAULTS, DURATION_MS_MAX, KEY_LENGTH_MAX, LIST_MAX, TIME_WINDOW_SECONDS_MAX } from '../defaults.ts';
+import { integerField, requireWhen, secretField, textField } from '../field.ts';
 
 export const LimitSchema = Type.Object(
   {

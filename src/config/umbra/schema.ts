@@ -3,7 +3,6 @@
 // Owns the keys of the whole file but those of a mirror, of the edge, of the admin listener and of the store. Unknown keys are errors at every level.
 
 import { type Static, Type } from 'typebox';
-import { AdminSchema, StoreSchema } from './control-schema.ts';
 import {
   ADDRESSES_MAX,
   BACKENDS_MAX,
@@ -17,8 +16,7 @@ import {
   THREADS_MIRROR_MAX,
   URIS_MAX,
   WEIGHT_MAX,
-} from './defaults.ts';
-import { LimitsSchema, ListenSchema } from './edge-schema.ts';
+} from '../defaults.ts';
 import {
   durationField,
   expressionField,
@@ -27,7 +25,9 @@ import {
   requireUnless,
   textField,
   threadsField,
-} from './field.ts';
+} from '../field.ts';
+import { AdminSchema, StoreSchema } from './control-schema.ts';
+import { LimitsSchema, ListenSchema } from './edge-schema.ts';
 import { MirrorSchema } from './mirror-schema.ts';
 import { BackendTlsSchema, ClientSchema, timeoutSchema } from './upstream-schema.ts';
 

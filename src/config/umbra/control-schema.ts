@@ -3,8 +3,8 @@
 // Owns names, types, bounds and descriptions. Whether addresses are any good is the translation's to check.
 
 import { type Static, Type } from 'typebox';
-import { ADDRESSES_MAX, DEFAULTS, DURATION_MS_MAX, KEY_LENGTH_MAX, PATH_LENGTH_MAX } from './defaults.ts';
-import { durationField, requireWhen, secretField, textField } from './field.ts';
+import { ADDRESSES_MAX, DEFAULTS, DURATION_MS_MAX, KEY_LENGTH_MAX, PATH_LENGTH_MAX } from '../defaults.ts';
+import { durationField, requireWhen, secretField, textField } from '../field.ts';
 
 const closed = { additionalProperties: false } as const;
 

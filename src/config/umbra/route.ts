@@ -3,29 +3,27 @@
 // Owns ids, matching and the primaries' weights, and the revision: a hash of all that a route is. Like all of the
 // translation it reports and goes on.
 
-import { createHash } from 'node:crypto';
-import { findAddressProblem } from '../core/address-set.ts';
+import { findAddressProblem } from '../../core/address-set.ts';
 import {
   PATH_EXACT,
   PATH_PREFIX,
   type PathPattern,
   type Route,
   type WeightedBackend,
-} from '../core/model.ts';
-import { isHostPattern } from './address.ts';
-import { CYCLE_MAX, DEFAULTS, ROUTE_PATTERNS_MAX } from './defaults.ts';
-import { countPatterns, findUriProblem, toPathPattern } from './path-pattern.ts';
-import type { Path } from './problem.ts';
-import { toDurationMs } from './quantity.ts';
-import type { Report } from './report.ts';
+} from '../../core/model.ts';
+import { isHostPattern } from '../address.ts';
+import { CYCLE_MAX, DEFAULTS, ROUTE_PATTERNS_MAX } from '../defaults.ts';
+import { countPatterns, findUriProblem, toPathPattern } from '../path-pattern.ts';
+import type { Path } from '../problem.ts';
+import { toDurationMs } from '../quantity.ts';
+import type { Report } from '../report.ts';
+import { toRevised } from '../revision.ts';
+import type { Loose } from '../shape.ts';
+import { countPlaces } from '../weight.ts';
+import { toExpression } from './expression.ts';
+import { toMirror } from './mirror.ts';
 import type { BackendInput, RouteInput } from './schema.ts';
-import type { Loose } from './shape.ts';
-import { toExpression } from './umbra-expression.ts';
-import { toMirror } from './umbra-mirror.ts';
-import { checkRawPath, type Translation, toBackend, toHostHeader, toTimeouts } from './umbra-upstream.ts';
-import { countPlaces } from './weight.ts';
-
-const REVISION_LENGTH = 16;
+import { checkRawPath, type Translation, toBackend, toHostHeader, toTimeouts } from './upstream.ts';
 
 /** The routes of one document, which stand at `routes`. */
 export interface RouteSource {
@@ -75,13 +73,6 @@ function toRoute(input: Loose<RouteInput>, at: Path, translation: Translation): 
     translation.report.add({ path: [...at, 'uris'], rule: 'range', message, found: patterns });
   }
   return toRevised(route);
-}
-
-/** The route with the hash of all its settings, in the order of the model, whatever order they were written in. */
-export function toRevised(route: Omit<Route, 'revision'>): Route {
-  const { id, ...rest } = route;
-  const revision = createHash('sha256').update(JSON.stringify(route)).digest('hex').slice(0, REVISION_LENGTH);
-  return { id, revision, ...rest };
 }
 
 function toPaths(input: Loose<RouteInput>, at: Path, translation: Translation): readonly PathPattern[] {

@@ -4,17 +4,18 @@
 // reports, and goes on with a stand-in, because a config with problems is never returned.
 
 import { availableParallelism } from 'node:os';
-import type { Config, Limits, Listener, Threads } from '../core/model.ts';
-import { type Address, toAddress } from './address.ts';
-import { readTlsFiles } from './certificate.ts';
-import { DEFAULTS, THREADS_FRONTEND_MAX } from './defaults.ts';
+import type { Config, Limits, Listener, Threads } from '../../core/model.ts';
+import { type Address, toAddress } from '../address.ts';
+import { readTlsFiles } from '../certificate.ts';
+import { DEFAULTS, THREADS_FRONTEND_MAX } from '../defaults.ts';
+import type { Path } from '../problem.ts';
+import { readDuration, readSize } from '../quantity.ts';
+import type { Report } from '../report.ts';
+import type { Loose } from '../shape.ts';
+import { toAdmin, toStore } from './control.ts';
 import type { HttpsInput, LimitsInput } from './edge-schema.ts';
-import type { Path } from './problem.ts';
-import type { Report } from './report.ts';
 import type { UmbraInput } from './schema.ts';
-import type { Loose } from './shape.ts';
-import { toAdmin, toStore } from './umbra-control.ts';
-import { readDuration, readSize, type Translation, toTimeouts } from './umbra-upstream.ts';
+import { type Translation, toTimeouts } from './upstream.ts';
 
 type Input = Loose<UmbraInput>;
 

@@ -3,8 +3,8 @@
 // Owns their names, types, bounds and descriptions. Whether files exist and fit is the translation's to check.
 
 import { type Static, Type } from 'typebox';
-import { DEFAULTS, DURATION_MS_MAX, PATH_LENGTH_MAX } from './defaults.ts';
-import { durationField, textField } from './field.ts';
+import { DEFAULTS, DURATION_MS_MAX, PATH_LENGTH_MAX } from '../defaults.ts';
+import { durationField, textField } from '../field.ts';
 
 const closed = { additionalProperties: false } as const;
 

@@ -10,9 +10,9 @@ import {
   KEY_LENGTH_MAX,
   LISTENERS_MAX,
   PATH_LENGTH_MAX,
-} from './defaults.ts';
-import { durationField, integerField, sizeField, textField } from './field.ts';
-import { GIB, KIB, MIB } from './quantity.ts';
+} from '../defaults.ts';
+import { durationField, integerField, sizeField, textField } from '../field.ts';
+import { GIB, KIB, MIB } from '../quantity.ts';
 
 const closed = { additionalProperties: false } as const;
 

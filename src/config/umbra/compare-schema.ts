@@ -4,9 +4,9 @@
 // that a file can be written once.
 
 import { type Static, Type } from 'typebox';
-import { DEFAULTS, HOSTS_MAX, KEY_LENGTH_MAX, LIST_MAX } from './defaults.ts';
-import { headerNamesField, integerField, sizeField } from './field.ts';
-import { GIB } from './quantity.ts';
+import { DEFAULTS, HOSTS_MAX, KEY_LENGTH_MAX, LIST_MAX } from '../defaults.ts';
+import { headerNamesField, integerField, sizeField } from '../field.ts';
+import { GIB } from '../quantity.ts';
 
 export const CompareSchema = Type.Object(
   {

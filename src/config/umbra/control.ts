@@ -3,14 +3,15 @@
 // Owns who may be left without a key: nobody that can be reached from another machine.
 
 import { dirname, join, resolve } from 'node:path';
-import { findAddressProblem } from '../core/address-set.ts';
-import type { AdminSettings, RedisSettings, StoreSettings } from '../core/model.ts';
-import { type Address, isHostName, isLoopback } from './address.ts';
+import { findAddressProblem } from '../../core/address-set.ts';
+import type { AdminSettings, RedisSettings, StoreSettings } from '../../core/model.ts';
+import { type Address, isHostName, isLoopback } from '../address.ts';
+import { DEFAULTS } from '../defaults.ts';
+import { readDuration } from '../quantity.ts';
+import type { Report } from '../report.ts';
+import type { Loose } from '../shape.ts';
 import type { AdminInput, StoreInput } from './control-schema.ts';
-import { DEFAULTS } from './defaults.ts';
-import type { Report } from './report.ts';
-import type { Loose } from './shape.ts';
-import { readDuration, type Translation } from './umbra-upstream.ts';
+import type { Translation } from './upstream.ts';
 
 const REDIS_PORT = 6379;
 const REDIS_URL_MESSAGE =
