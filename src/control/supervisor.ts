@@ -126,8 +126,8 @@ export class Supervisor {
     }
   }
 
-  #openCatalog(): Promise<readonly Route[]> {
-    const store = createStore(this.#config.store, {
+  async #openCatalog(): Promise<readonly Route[]> {
+    const store = await createStore(this.#config.store, {
       onChange: (resources) => this.#catalog.takeNews(resources),
       onWarning: (message, fields) => this.logs.warn(message, fields),
     });
