@@ -1,4 +1,4 @@
-// A real gateway process for tests: started on ports that the system chooses, watched, and ended.
+// A real gateway process for tests: started on ports of its own, watched, and ended.
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -9,7 +9,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MirrorReport } from '../../src/control/mirrors.ts';
+import { takeOwnPort } from './port.ts';
 
+const HOST = '127.0.0.1';
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 /** For a slow, busy machine. */
 const START_MS = 60_000;
@@ -88,10 +90,16 @@ function isBalanced(reports: Record<string, MirrorReport>): boolean {
   }
 }
 
-function toText(options: GatewayOptions): string {
+/** So that clients which still call a gateway that was ended meet nobody else. */
+interface OwnPorts {
+  readonly http: number;
+  readonly admin: number;
+}
+
+function toText(options: GatewayOptions, own: OwnPorts): string {
   return [
-    `listen: ${options.listen ?? '{ http: 127.0.0.1:0 }'}`,
-    `admin: { listen: 127.0.0.1:0${options.admin === undefined ? '' : `, ${options.admin}`} }`,
+    `listen: ${options.listen ?? `{ http: 127.0.0.1:${own.http} }`}`,
+    `admin: { listen: 127.0.0.1:${own.admin}${options.admin === undefined ? '' : `, ${options.admin}`} }`,
     `threads: { frontend: ${options.frontends ?? 1}, mirror: ${options.mirrors ?? 1} }`,
     // A busy machine must not turn into dropped copies, unless a test is about that.
     ...(options.config.includes('limits:') ? [] : ['limits: { overload_delay: 1h }']),
@@ -102,7 +110,8 @@ function toText(options: GatewayOptions): string {
 export async function openGateway(options: GatewayOptions): Promise<Gateway> {
   const folder = mkdtempSync(join(tmpdir(), 'umbra-test-'));
   const file = join(folder, 'umbra.yaml');
-  writeFileSync(file, toText(options));
+  const own = { http: await takeOwnPort(HOST), admin: await takeOwnPort(HOST) };
+  writeFileSync(file, toText(options, own));
   const files = [file];
   for (const [name, text] of Object.entries(options.files ?? {})) {
     files.push(join(folder, name));
@@ -173,7 +182,7 @@ export async function openGateway(options: GatewayOptions): Promise<Gateway> {
     },
     async reload(config) {
       const count = logs('routes reloaded').length + logs('reload refused, the old config stays').length;
-      writeFileSync(file, toText({ ...options, config }));
+      writeFileSync(file, toText({ ...options, config }, own));
       child.kill('SIGHUP');
       const isDone = (line: string): boolean =>
         line.includes('"msg":"routes reloaded"') || line.includes('"msg":"reload refused');

@@ -1,10 +1,11 @@
-// Ports for listeners that a test closes while others still connect to them.
+// Ports for listeners that end while others still connect to them.
 //
 // A port that the system picks may be handed to any other process the moment it is free, and a gateway that should
 // meet a refused connection meets somebody else's server. So these lie below the range that the system picks from
 // (net.ipv4.ip_local_port_range, by default from 32768), and each process walks through a slice of its own.
 
-import type { Server } from 'node:net';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
 
 const FIRST = 10_240;
 const SLICE = 64;
@@ -24,6 +25,15 @@ export async function listenOnOwnPort(server: Server, host: string): Promise<num
     }
   }
   throw new Error('no free port');
+}
+
+/** The number of such a port, for a listener of another process. */
+export async function takeOwnPort(host: string): Promise<number> {
+  const server = createServer();
+  const port = await listenOnOwnPort(server, host);
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 /** Resolves when it listens; rejects with the listener's error. */
