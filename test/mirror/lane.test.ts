@@ -235,11 +235,16 @@ test('after its first batch a thread is sent no messages, as long as records kee
 test('a thread that finds nothing for a while parks, and the next record wakes it, once', async (t) => {
   const rig = await openRig(t);
   rig.write(1);
-  for (let round = 1; round <= 5; round++) {
-    await until(() => rig.lane.outbox.isDirect && rig.read(Cell.parked) >= round, 'the thread to park');
+  // A round may end without a wake-up: the records came just before the thread was parked. On a busy machine it may
+  // also park, and be woken, between two of them.
+  for (let round = 1; rig.read(Cell.wakes) < 5; round++) {
+    await until(
+      () => rig.lane.outbox.isDirect && rig.read(Cell.parked) > rig.read(Cell.wakes),
+      'the thread to park',
+    );
     rig.write(3);
     await until(() => rig.read(Cell.records) === 1 + round * 3, 'the records');
-    await until(() => rig.read(Cell.wakes) === round, 'the wake-up to be counted');
+    assert.ok(rig.read(Cell.wakes) <= rig.read(Cell.parked), 'woken once for each time');
   }
   assert.equal(rig.read(Cell.batches), 1);
 });
