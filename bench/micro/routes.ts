@@ -4,9 +4,12 @@
 
 import {
   CONCAT_REPLACE,
+  type Compare,
   type Conditions,
   HOST_PASS,
+  METHODS_ALL,
   type Mirror,
+  ROLE_SHADOW,
   type Route,
   type Timeouts,
 } from '../../src/core/model.ts';
@@ -58,6 +61,7 @@ export function toMirror(edits: Partial<Mirror>): Mirror {
         client: 'auto',
         headers: { set: [], remove: [] },
         hostHeader: HOST_PASS,
+        role: ROLE_SHADOW,
       },
     ],
     conditions: NO_CONDITIONS,
@@ -66,6 +70,10 @@ export function toMirror(edits: Partial<Mirror>): Mirror {
     timeouts: TIMEOUTS,
     limit: null,
     maxBodyBytes: 8 * 1024 * 1024,
+    methods: METHODS_ALL,
+    maxAnswerBytes: 2 ** 30,
+    redact: { headers: [], query: [], json: [] },
+    idempotencyKey: false,
     maxInFlight: 256,
     maxQueuedBytes: 64 * 1024 * 1024,
     breaker: { failures: 5, openForMs: 10_000 },
@@ -73,3 +81,12 @@ export function toMirror(edits: Partial<Mirror>): Mirror {
     ...edits,
   };
 }
+
+/** Status and digest alone. */
+export const COMPARE: Compare = {
+  logMismatches: false,
+  detail: null,
+  mask: [],
+  maxMismatches: 100,
+  thresholds: { minCompared: 1000, maxMismatch: 0.01, maxError: 0.01, maxP99Ratio: null },
+};

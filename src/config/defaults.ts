@@ -43,7 +43,10 @@ export const DEFAULTS = {
     percentage: 100,
     pathConcatMode: 'replace',
     timeout: { connect: '2s', send: '10s', read: '10s' },
+    methods: 'all',
     maxBody: '8MiB',
+    maxAnswer: '1GiB',
+    idempotencyKey: false,
     maxInFlight: 256,
     maxQueued: '64MiB',
   },
@@ -56,6 +59,8 @@ export const DEFAULTS = {
     maxBodyCapture: '1MiB',
     maxMismatches: 100,
   },
+  /** Zero mismatches in 1,000 comparisons are at most 0.3 % of all (95 %). */
+  verdict: { minCompared: 1000, maxMismatch: '1%', maxError: '1%' },
   tlsVerify: true,
   client: 'auto',
 } as const;

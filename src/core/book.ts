@@ -20,6 +20,8 @@ export const SKIP_REASONS = [
   'loop',
   'incomplete',
   'disabled',
+  'paused',
+  'unredactable',
 ] as const;
 /** Wanted to send, had no room. */
 export const DROP_REASONS = ['queue_full', 'breaker_open', 'overload', 'shutdown', 'worker_lost'] as const;
@@ -31,6 +33,7 @@ export const FAIL_REASONS = [
   'malformed',
   'send_timeout',
   'read_timeout',
+  'answer_too_large',
   'worker_lost',
   'shutdown',
 ] as const;
@@ -52,37 +55,49 @@ export const ShadowCell = {
   skip_loop: 5,
   skip_incomplete: 6,
   skip_disabled: 7,
-  drop_queue_full: 8,
-  drop_breaker_open: 9,
-  drop_overload: 10,
-  drop_shutdown: 11,
-  drop_worker_lost: 12,
+  skip_paused: 8,
+  skip_unredactable: 9,
+  drop_queue_full: 10,
+  drop_breaker_open: 11,
+  drop_overload: 12,
+  drop_shutdown: 13,
+  drop_worker_lost: 14,
   /** Copies that a mirror thread took over. */
-  received: 13,
-  sent: 14,
-  answered: 15,
-  fail_refused: 16,
-  fail_connect_timeout: 17,
-  fail_reset: 18,
-  fail_malformed: 19,
-  fail_send_timeout: 20,
-  fail_read_timeout: 21,
-  fail_worker_lost: 22,
-  fail_shutdown: 23,
-  compared: 24,
-  mismatched: 25,
-  status_mismatched: 26,
-  header_mismatched: 27,
-  body_mismatched: 28,
-  uncompared_primary_failed: 29,
-  uncompared_primary_incomplete: 30,
-  uncompared_not_captured: 31,
+  received: 15,
+  sent: 16,
+  answered: 17,
+  fail_refused: 18,
+  fail_connect_timeout: 19,
+  fail_reset: 20,
+  fail_malformed: 21,
+  fail_send_timeout: 22,
+  fail_read_timeout: 23,
+  fail_answer_too_large: 24,
+  fail_worker_lost: 25,
+  fail_shutdown: 26,
+  compared: 27,
+  /** Comparisons with a difference that is not noise. */
+  mismatched: 28,
+  status_mismatched: 29,
+  header_mismatched: 30,
+  body_mismatched: 31,
+  /** Comparisons in which differences were left out as noise. */
+  noisy: 32,
+  /** Comparisons in detail whose bodies were compared by digest alone: too long, or too much work. */
+  reduced: 33,
+  /** Answers with a status from 500 on. */
+  answered_5xx: 34,
+  /** Sent copies of a comparing route that have ended and whose primary gave no answer, a part of one, or one from 500 on. */
+  primary_errors: 35,
+  uncompared_primary_failed: 36,
+  uncompared_primary_incomplete: 37,
+  uncompared_not_captured: 38,
   /** In the row of a mirror lane, first shadow of a route only: bytes of the route's records it is through with. */
-  released_bytes: 32,
+  released_bytes: 39,
   /** In the row of a mirror lane, first shadow of a route only: exchanges that a limit let pass because Redis did not count them. */
-  limit_errors: 33,
+  limit_errors: 40,
 } as const;
-const SHADOW_CELLS = 34;
+const SHADOW_CELLS = 41;
 
 /** Cells of a route's row, written by front ends. */
 export const RouteCell = {
@@ -108,6 +123,14 @@ export const RouteCell = {
   body_too_large: 19,
 } as const;
 const ROUTE_CELLS = 20;
+
+/** What front ends are told of a route while they run, Int32. */
+export const RouteWord = {
+  /** 1 while its mirror is paused. */
+  paused: 0,
+} as const;
+/** With padding, for the cells that follow. */
+const ROUTE_WORDS = 2;
 
 /** Cells of a front-end thread's own row. Gauges and totals that belong to no route. */
 export const ThreadCell = {
@@ -241,20 +264,23 @@ export class ShadowBook {
   }
 }
 
-/** A view of one route's book: what clients got and how long the primary took. Written by front ends only. */
+/** A view of one route's book: what clients got and how long the primary took, written by front ends; and what they are told. */
 export class RouteBook {
   readonly buffer: SharedArrayBuffer;
   readonly frontends: number;
   readonly cells: Float64Array;
+  /** See RouteWord. Written by the control thread. */
+  readonly words: Int32Array;
 
   constructor(buffer: SharedArrayBuffer, frontends: number) {
     this.buffer = buffer;
     this.frontends = frontends;
-    this.cells = new Float64Array(buffer, 0, frontends * ROUTE_CELLS);
+    this.words = new Int32Array(buffer, 0, ROUTE_WORDS);
+    this.cells = new Float64Array(buffer, ROUTE_WORDS * 4, frontends * ROUTE_CELLS);
   }
 
   static allocate(frontends: number): SharedArrayBuffer {
-    return new SharedArrayBuffer(frontends * (ROUTE_CELLS * 8 + HISTOGRAM_BYTES));
+    return new SharedArrayBuffer(ROUTE_WORDS * 4 + frontends * (ROUTE_CELLS * 8 + HISTOGRAM_BYTES));
   }
 
   row(frontend: number): number {
@@ -269,7 +295,7 @@ export class RouteBook {
   }
 
   histogramAt(frontend: number): number {
-    return this.frontends * ROUTE_CELLS * 8 + frontend * HISTOGRAM_BYTES;
+    return ROUTE_WORDS * 4 + this.frontends * ROUTE_CELLS * 8 + frontend * HISTOGRAM_BYTES;
   }
 
   readLatency(into: HistogramReading, nowMs: number): void {

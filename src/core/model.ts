@@ -55,9 +55,14 @@ export interface HeaderEdits {
 /** Most shadows of one mirror: their places are bits of a word. */
 export const SHADOWS_MAX = 16;
 
+/** What a copy is for: to be compared with the primary, or to show what differs between two answers of the same version. */
+export const ROLE_SHADOW = 'shadow';
+export const ROLE_CONTROL = 'control';
+
 export interface Shadow extends Backend {
   readonly headers: HeaderEdits;
   readonly hostHeader: string;
+  readonly role: typeof ROLE_SHADOW | typeof ROLE_CONTROL;
 }
 
 export const CONDITION_PRESENT = 'present';
@@ -127,9 +132,63 @@ export interface Breaker {
   readonly openForMs: number;
 }
 
+/** Numbers at such a place of a JSON body may differ by so much. */
+export interface Tolerance {
+  /** core/diff/json-path.ts */
+  readonly path: string;
+  /** Largest difference, or largest share of the primary's value (0.01 is 1 %). */
+  readonly largest: number;
+  readonly isRelative: boolean;
+}
+
+/** Comparison field by field. Paths are those of core/diff/json-path.ts, and valid once they are in the model. */
+export interface DetailedDiff {
+  /** Lower-case names. */
+  readonly ignoreHeaders: readonly string[];
+  readonly ignoreJsonFields: readonly string[];
+  /** Arrays whose elements may come in any order. */
+  readonly unordered: readonly string[];
+  readonly tolerances: readonly Tolerance[];
+  /** A longer body is compared by its digest. */
+  readonly maxBodyCaptureBytes: number;
+}
+
+/** What a verdict asks for; shares are 0 to 1. */
+export interface Thresholds {
+  /** Fewer comparisons are too little data. */
+  readonly minCompared: number;
+  /** Of the comparisons. */
+  readonly maxMismatch: number;
+  /** Of the copies: those that failed or were answered with 5xx, beyond the primary's own share. */
+  readonly maxError: number;
+  /** The shadow's p99 divided by the primary's; null: not judged. */
+  readonly maxP99Ratio: number | null;
+}
+
 export interface Compare {
   readonly logMismatches: boolean;
+  /** Null: only status and digest of the body are compared. */
+  readonly detail: DetailedDiff | null;
+  /** Places in JSON bodies (core/diff/json-path.ts) whose values are never stored, shown or logged. */
+  readonly mask: readonly string[];
+  /** Mismatches that are kept for each route. */
+  readonly maxMismatches: number;
+  readonly thresholds: Thresholds;
 }
+
+/** What a copy does not tell its shadow: values of these are replaced, names and types stay. */
+export interface Redaction {
+  /** Lower-case names. */
+  readonly headers: readonly string[];
+  /** Names of query parameters. */
+  readonly query: readonly string[];
+  /** Places in JSON bodies (core/diff/json-path.ts). */
+  readonly json: readonly string[];
+}
+
+/** Every method; or those that change nothing (RFC 9110 section 9.2.1). */
+export const METHODS_ALL = 'all';
+export const METHODS_SAFE = 'safe';
 
 export const CONCAT_REPLACE = 'replace';
 export const CONCAT_PREFIX = 'prefix';
@@ -140,7 +199,8 @@ export interface Mirror {
   readonly percentage: number;
   /** Lower-case name of the header whose value decides the sample, or null for a random one. */
   readonly sampleByHeader: string | null;
-  /** At least one; origins differ from each other. */
+  readonly methods: typeof METHODS_ALL | typeof METHODS_SAFE;
+  /** At least one in the role of a shadow; then at most one in that of a control. Origins differ from each other. */
   readonly shadows: readonly Shadow[];
   readonly conditions: Conditions;
   readonly path: string | null;
@@ -148,6 +208,11 @@ export interface Mirror {
   readonly timeouts: Timeouts;
   readonly limit: Limit | null;
   readonly maxBodyBytes: number;
+  /** A shadow's answer that is longer is cut off. */
+  readonly maxAnswerBytes: number;
+  readonly redact: Redaction;
+  /** Whether copies that write get an Idempotency-Key, when they have none. */
+  readonly idempotencyKey: boolean;
   /** Per shadow, over all threads of the process. */
   readonly maxInFlight: number;
   /** Per front-end thread: bytes of this route's copies that wait to be sent. */

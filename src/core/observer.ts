@@ -28,7 +28,8 @@ export interface ExchangeObserver {
   onRequestBody(chunk: Uint8Array): void;
   /** The request is complete and with the primary. */
   onRequestEnd(): void;
-  onAnswerHead(status: number): void;
+  /** `lines`: the header lines that go to the client, as in upstream/client.ts. */
+  onAnswerHead(status: number, lines: string): void;
   /** The chunk holds only during the call. */
   onAnswerBody(chunk: Uint8Array): void;
   /** Ends it: the primary's answer is complete. `latencyMs` from the first attempt to the answer's end. */

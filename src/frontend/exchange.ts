@@ -287,7 +287,7 @@ export class Exchange implements UpstreamRequest, UpstreamHandler, UploadOwner, 
     if (!this.#upload.isEnded) this.#reply.closeAfter(true);
     this.#reply.setHead(status, statusText, contentLength, lines);
     this.#status = status;
-    this.#observer?.onAnswerHead(status);
+    this.#observer?.onAnswerHead(status, lines);
   }
 
   #onAnswered(): void {

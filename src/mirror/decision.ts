@@ -3,10 +3,19 @@
 import type { SkipReason } from '../core/book.ts';
 import { compileExpression } from '../core/expression.ts';
 import { findHeader } from '../core/headers.ts';
-import { CONDITION_ABSENT, CONDITION_EQUALS, type HeaderCondition, type Mirror } from '../core/model.ts';
+import {
+  CONDITION_ABSENT,
+  CONDITION_EQUALS,
+  type HeaderCondition,
+  METHODS_SAFE,
+  type Mirror,
+} from '../core/model.ts';
 import type { ObservedExchange } from '../core/observer.ts';
 import type { ExpressionSubject } from '../core/request-variable.ts';
 import { isSampled } from '../core/sampling.ts';
+
+/** RFC 9110 section 9.2.1. */
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
 export class Decision {
   readonly #mirror: Mirror;
@@ -25,6 +34,7 @@ export class Decision {
     const mirror = this.#mirror;
     if (!mirror.enabled) return 'disabled';
     if (exchange.marked) return 'loop';
+    if (mirror.methods === METHODS_SAFE && !SAFE_METHODS.has(exchange.method)) return 'condition';
     const { methods, headers } = mirror.conditions;
     if (methods.length > 0 && !methods.includes(exchange.method)) return 'condition';
     for (const condition of headers) {

@@ -43,7 +43,8 @@ const AT_ANSWER_BYTES = 24;
 const AT_STREAM = 28;
 const AT_LATENCY = 32;
 const AT_TAPPED = 40;
-const HEADER_BYTES = 48;
+const AT_LINES_BYTES = 48;
+const HEADER_BYTES = 56;
 
 /** A multiple of 8. */
 export const FORGET_RECORD_BYTES = HEADER_BYTES;
@@ -60,6 +61,8 @@ export interface JobFields {
   primaryLatencyMs: number;
   /** When the exchange was tapped, on core/clock.ts. */
   tappedMs: number;
+  /** Header lines of the primary's answer (upstream/client.ts), where they are compared; else empty. */
+  lines: string;
 }
 
 function sumBytes(chunks: readonly Uint8Array[]): number {
@@ -69,8 +72,13 @@ function sumBytes(chunks: readonly Uint8Array[]): number {
 }
 
 /** Bytes of a job's record; a multiple of 8. */
-export function jobBytes(headBytes: number, bodyBytes: number, answerBytes: number): number {
-  return HEADER_BYTES + align(headBytes) + align(bodyBytes) + align(answerBytes);
+export function jobBytes(
+  headBytes: number,
+  linesBytes: number,
+  bodyBytes: number,
+  answerBytes: number,
+): number {
+  return HEADER_BYTES + align(headBytes) + align(linesBytes) + align(bodyBytes) + align(answerBytes);
 }
 
 /** Bytes of a chunk's record; a multiple of 8. */
@@ -112,7 +120,10 @@ export function writeJob(
   const start = at + HEADER_BYTES;
   const end = start + writeLatin1(memory, headText, start);
   view.setUint32(at + AT_HEAD_BYTES, end - start, true);
-  copyChunks(memory, answer, align(copyChunks(memory, body, align(end))));
+  view.setUint32(at + AT_LINES_BYTES, fields.lines.length, true);
+  const linesAt = align(end);
+  const linesEnd = fields.lines === '' ? linesAt : linesAt + writeLatin1(memory, fields.lines, linesAt);
+  copyChunks(memory, answer, align(copyChunks(memory, body, align(linesEnd))));
 }
 
 /** Writes the record that chunkRecordBytes() has measured. */
@@ -169,6 +180,8 @@ export interface Job {
   /** What the record counts for in the queue's bytes. */
   readonly bytes: number;
   readonly headText: string;
+  /** As in JobFields. */
+  readonly lines: string;
   readonly body: Buffer;
   readonly answerBody: Buffer;
 }
@@ -202,7 +215,9 @@ export function readRecord(
   const start = at + HEADER_BYTES;
   if (kind === KIND_JOB) {
     const headEnd = start + view.getUint32(at + AT_HEAD_BYTES, true);
-    const bodyAt = align(headEnd);
+    const linesAt = align(headEnd);
+    const linesEnd = linesAt + view.getUint32(at + AT_LINES_BYTES, true);
+    const bodyAt = align(linesEnd);
     const answerAt = align(bodyAt + bodyBytes);
     const answerBytes = view.getUint32(at + AT_ANSWER_BYTES, true);
     visitor.onJob({
@@ -215,6 +230,7 @@ export function readRecord(
       tappedMs: view.getFloat64(at + AT_TAPPED, true),
       bytes,
       headText: readLatin1(memory, start, headEnd),
+      lines: linesEnd === linesAt ? '' : readLatin1(memory, linesAt, linesEnd),
       body: bodyBytes === 0 ? NOTHING : keep(memory.subarray(bodyAt, bodyAt + bodyBytes)),
       answerBody: answerBytes === 0 ? NOTHING : keep(memory.subarray(answerAt, answerAt + answerBytes)),
     });

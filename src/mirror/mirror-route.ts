@@ -1,6 +1,6 @@
 // One route's mirror on one front end: decides, counts, and opens taps. Everything here runs on the hot path.
 
-import { type DropReason, type RouteEntry, ShadowCell } from '../core/book.ts';
+import { type DropReason, RouteBook, type RouteEntry, RouteWord, ShadowCell } from '../core/book.ts';
 import type { Mirror } from '../core/model.ts';
 import type { ExchangeObserver, Observation, ObservedExchange } from '../core/observer.ts';
 import { LimitWindow } from '../core/window.ts';
@@ -33,12 +33,14 @@ export class MirrorRoute implements Observation {
   readonly key: number;
   readonly mirror: Mirror;
   readonly compares: boolean;
+  readonly comparesHeaders: boolean;
   readonly accounts: readonly ShadowAccount[];
   readonly #parts: MirrorRouteParts;
   readonly #decision: Decision;
   readonly #window: LimitWindow | null;
   readonly #everyShadow: number;
   readonly #row: number;
+  readonly #words: Int32Array;
   readonly #spare: Tap[] = [];
   #nextLane = 0;
   /** Bytes in open taps. */
@@ -50,6 +52,8 @@ export class MirrorRoute implements Observation {
     this.key = parts.key;
     this.mirror = parts.mirror;
     this.compares = parts.mirror.compare !== null;
+    this.comparesHeaders = (parts.mirror.compare?.detail ?? null) !== null;
+    this.#words = new RouteBook(parts.entry.memory.book, 0).words;
     this.accounts = parts.accounts;
     this.#decision = new Decision(parts.mirror);
     this.#window = limit === null ? null : new LimitWindow(limit);
@@ -62,6 +66,11 @@ export class MirrorRoute implements Observation {
     const skipped = this.#decision.decide(exchange);
     if (skipped !== null) {
       this.count(ShadowCell[`skip_${skipped}`], this.#everyShadow);
+      return null;
+    }
+    // Read without a lock: a copy more or less does not matter.
+    if (this.#words[RouteWord.paused] !== 0) {
+      this.count(ShadowCell.skip_paused, this.#everyShadow);
       return null;
     }
     if (this.#window?.isClosed(nowMs)) {

@@ -60,7 +60,7 @@ export class Outbox {
     body: readonly Uint8Array[],
     answer: readonly Uint8Array[],
   ): number {
-    const length = jobBytes(headText.length, sumBytes(body), sumBytes(answer));
+    const length = jobBytes(headText.length, fields.lines.length, sumBytes(body), sumBytes(answer));
     writeJob(this.#batch, this.#batch.reserve(length), length, fields, headText, body, answer);
     return this.#close(length);
   }

@@ -42,6 +42,7 @@ export class Tap implements ExchangeObserver {
       stream: 0,
       primaryLatencyMs: 0,
       tappedMs: 0,
+      lines: '',
     };
   }
 
@@ -62,6 +63,7 @@ export class Tap implements ExchangeObserver {
     fields.stream = 0;
     fields.primaryLatencyMs = 0;
     fields.tappedMs = nowMs;
+    fields.lines = '';
   }
 
   onRequestBody(chunk: Uint8Array): void {
@@ -77,8 +79,9 @@ export class Tap implements ExchangeObserver {
     if (this.#shadows !== 0 && !this.#route.compares) this.#handOver(PrimaryAnswer.none);
   }
 
-  onAnswerHead(status: number): void {
+  onAnswerHead(status: number, lines: string): void {
     this.#fields.status = status;
+    if (this.#route.comparesHeaders) this.#fields.lines = lines;
   }
 
   onAnswerBody(chunk: Uint8Array): void {
@@ -135,6 +138,7 @@ export class Tap implements ExchangeObserver {
     }
     this.#exchange = null;
     this.#lane = null;
+    this.#fields.lines = '';
     this.#route.releaseTap(this);
   }
 
@@ -143,7 +147,8 @@ export class Tap implements ExchangeObserver {
     const lane = this.#lane!;
     const { headText } = this.#exchange!;
     this.#release(this.#heldBytes);
-    const bytes = jobBytes(headText.length, this.#bodyBytes, this.#answerBytes);
+    const fields = this.#fields;
+    const bytes = jobBytes(headText.length, fields.lines.length, this.#bodyBytes, this.#answerBytes);
     if (!this.#route.hasRoom(bytes)) {
       this.#drop('queue_full');
       return;
@@ -153,7 +158,6 @@ export class Tap implements ExchangeObserver {
       this.#drop(refusal);
       return;
     }
-    const fields = this.#fields;
     fields.answer = this.#route.compares ? answer : PrimaryAnswer.none;
     fields.shadows = this.#shadows;
     lane.outbox.writeJob(fields, headText, this.#body, this.#answer);

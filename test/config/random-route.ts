@@ -216,9 +216,12 @@ const mirror: fc.Arbitrary<Mirror> = fc.record({
   percentage: fc.oneof(fc.constantFrom(0, 100), fc.double({ min: 0, max: 100, noNaN: true })),
   sampleByHeader: fc.option(headerName),
   shadows: fc.uniqueArray(
-    fc
-      .record({ backend, headers: edits, hostHeader })
-      .map((parts) => ({ ...parts.backend, headers: parts.headers, hostHeader: parts.hostHeader })),
+    fc.record({ backend, headers: edits, hostHeader }).map((parts) => ({
+      ...parts.backend,
+      headers: parts.headers,
+      hostHeader: parts.hostHeader,
+      role: 'shadow' as const,
+    })),
     { minLength: 1, maxLength: 3, selector: ({ origin }) => origin },
   ),
   conditions,
@@ -227,10 +230,22 @@ const mirror: fc.Arbitrary<Mirror> = fc.record({
   timeouts,
   limit: fc.option(limit),
   maxBodyBytes: fc.oneof(fc.integer({ min: 0, max: 1024 * MIB }), fc.constantFrom(0, 1024, MIB, 8 * MIB)),
+  methods: fc.constant('all' as const),
+  maxAnswerBytes: fc.constant(1024 * MIB),
+  redact: fc.constant({ headers: [], query: [], json: [] }),
+  idempotencyKey: fc.constant(false),
   maxInFlight: fc.integer({ min: 1, max: 65_535 }),
   maxQueuedBytes: fc.oneof(fc.integer({ min: 1, max: 4096 * MIB }), fc.constantFrom(MIB, 64 * MIB)),
   breaker: fc.record({ failures: fc.integer({ min: 1, max: 1_000_000 }), openForMs: durationMs }),
-  compare: fc.option(fc.record({ logMismatches: fc.boolean() })),
+  compare: fc.option(
+    fc.boolean().map((logMismatches) => ({
+      logMismatches,
+      detail: null,
+      mask: [],
+      maxMismatches: 100,
+      thresholds: { minCompared: 1000, maxMismatch: 0.01, maxError: 0.01, maxP99Ratio: null },
+    })),
+  ),
 });
 
 const route: fc.Arbitrary<Route> = fc

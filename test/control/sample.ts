@@ -57,10 +57,20 @@ function sampleMirror(origins: readonly string[], limit: Limit | null): Mirror {
     timeouts: TIMEOUTS,
     limit,
     maxBodyBytes: 1024,
+    methods: 'all',
+    maxAnswerBytes: 1024,
+    redact: { headers: [], query: [], json: [] },
+    idempotencyKey: false,
     maxInFlight: 16,
     maxQueuedBytes: 1024,
     breaker: { failures: 5, openForMs: 1000 },
-    compare: { logMismatches: false },
+    compare: {
+      logMismatches: false,
+      detail: null,
+      mask: [],
+      maxMismatches: 100,
+      thresholds: { minCompared: 1000, maxMismatch: 0.01, maxError: 0.01, maxP99Ratio: null },
+    },
   };
 }
 
@@ -72,5 +82,6 @@ function sampleShadow(origin: string): Shadow {
     client: 'auto',
     headers: { set: [], remove: [] },
     hostHeader: 'pass',
+    role: 'shadow',
   };
 }

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { type Origin, openOrigin } from '../kit/origin.ts';
 import { openRaw, request, toRequestBytes } from '../kit/raw.ts';
 import { createWaiting } from '../kit/waiting.ts';
-import { toMirror, toShadow } from '../mirror/rig.ts';
+import { COMPARE, toMirror, toShadow } from '../mirror/rig.ts';
 import { type MirrorFrontend, openMirrorFrontend, toRoute, until } from './mirror-frontend.ts';
 
 async function openOrigins(t: TestContext): Promise<{ primary: Origin; shadow: Origin }> {
@@ -97,7 +97,7 @@ for (const [when, rest] of [
   test(`an answer of the primary that was on its way to a lost thread is not compared: ${when} comes later`, async (t) => {
     const { shadow } = await openOrigins(t);
     const primary = await openSlowPrimary(t);
-    const mirror = toMirror([toShadow(shadow.url)], { compare: { logMismatches: true } });
+    const mirror = toMirror([toShadow(shadow.url)], { compare: COMPARE });
     const frontend = openMirrorFrontend(t, toRoute(primary.url, mirror));
     const count = 20;
     const clients = await Promise.all(Array.from({ length: count }, () => openRaw(frontend.port)));

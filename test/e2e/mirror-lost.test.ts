@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import type { Mirror } from '../../src/core/model.ts';
 import { type Origin, openOrigin } from '../kit/origin.ts';
 import { openRaw, toRequestBytes } from '../kit/raw.ts';
-import { toMirror, toShadow } from '../mirror/rig.ts';
+import { COMPARE, toMirror, toShadow } from '../mirror/rig.ts';
 import {
   type MirrorFrontend,
   type MirrorFrontendOptions,
@@ -55,7 +55,7 @@ async function send(port: number, count: number, body: string | Buffer = 'abc'):
   await Promise.all(Array.from({ length: 8 }, run));
 }
 
-for (const compare of [null, { logMismatches: true }]) {
+for (const compare of [null, COMPARE]) {
   test(`a lost thread costs what it had sent and what it had not${compare === null ? '' : ', comparing'}`, async (t) => {
     const { frontend, shadow } = await openScene(t, { maxInFlight: 100, compare });
     shadow.behave({ hang: true });

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { type ExchangeRule, MirroredExchange } from '../../src/mirror/exchange.ts';
 import { type Job, PrimaryAnswer, readBatch } from '../../src/mirror/job.ts';
 import { toHeadText } from './head.ts';
-import { createOutbox, toMirror, toRoute, toShadow } from './rig.ts';
+import { COMPARE, createOutbox, toMirror, toRoute, toShadow } from './rig.ts';
 
 const SHADOW = toShadow('http://s:80');
 const MIRROR = toMirror([SHADOW], { timeouts: { connectMs: 1, sendMs: 1, readMs: 500 } });
@@ -26,6 +26,7 @@ function readJob(bodyBytes: number, neighbourBytes: number, answer: PrimaryAnswe
     stream: 0,
     primaryLatencyMs: 70,
     tappedMs: 1000,
+    lines: '',
   };
   writer.writeJob(
     fields,
@@ -82,7 +83,9 @@ test('an exchange is dropped when the last of its copies is, and not before', ()
 
 test('a copy waits from when its job set out: after the primary’s answer where the route compares', () => {
   assert.equal(new MirroredExchange(createRule(), readJob(1, 1), 1).waitUntilMs, 1500);
-  const comparing = createRule(toMirror([SHADOW], { ...MIRROR, compare: { logMismatches: false } }));
+  const comparing = createRule(
+    toMirror([SHADOW], { ...MIRROR, compare: { ...COMPARE, logMismatches: false } }),
+  );
   const exchange = new MirroredExchange(comparing, readJob(1, 1, PrimaryAnswer.inline), 1);
   assert.deepEqual([exchange.waitUntilMs, exchange.isHashed], [1570, true]);
   const failed = new MirroredExchange(comparing, readJob(1, 1, PrimaryAnswer.failed), 1);

@@ -33,6 +33,7 @@ const job = fc.record({
   stream: uint32,
   primaryLatencyMs: fc.double({ min: 0, noNaN: true }),
   tappedMs: fc.double({ min: 0, noNaN: true }),
+  lines: latin1,
   headText: latin1,
   body: fc.array(bytes, { maxLength: 4 }),
   answerBody: fc.array(bytes, { maxLength: 4 }),
@@ -113,10 +114,11 @@ test('the bytes of a record are known before it is written', () => {
         stream: 0,
         primaryLatencyMs: 1,
         tappedMs: 1,
+        lines: '',
       } as const;
       assert.equal(
         writer.writeJob({ ...fields }, line, [body], [answer]),
-        jobBytes(line.length, body.length, answer.length),
+        jobBytes(line.length, fields.lines.length, body.length, answer.length),
       );
       assert.equal(writer.writeChunk(1, 1, body), chunkRecordBytes(body.length));
     }),

@@ -10,7 +10,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RouteEntry } from '../../src/core/book.ts';
 import { createClock } from '../../src/core/clock.ts';
-import { FORGET_RECORD_BYTES } from '../../src/mirror/job.ts';
+import { chunkRecordBytes, FORGET_RECORD_BYTES } from '../../src/mirror/job.ts';
 import { Lane } from '../../src/mirror/lane.ts';
 import { toMirror, toRoute, toShadow, until } from './rig.ts';
 
@@ -196,7 +196,8 @@ test('a batch that is not full leaves a little later', async (t) => {
 test('a batch leaves at 256 KiB, whatever its records', async (t) => {
   const rig = await openRig(t);
   const { lane } = rig;
-  for (const left of [60_048, 120_096, 180_144, 240_192, 0]) {
+  const bytes = chunkRecordBytes(60_000);
+  for (const left of [bytes, 2 * bytes, 3 * bytes, 4 * bytes, 0]) {
     lane.outbox.writeChunk(1, 1, new Uint8Array(60_000));
     lane.onRecord();
     assert.equal(lane.outbox.bytes, left);

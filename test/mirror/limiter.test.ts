@@ -7,7 +7,7 @@ import type { Limit, Mirror, RedisSettings } from '../../src/core/model.ts';
 import { LimitWindow } from '../../src/core/window.ts';
 import { PrimaryAnswer } from '../../src/mirror/job.ts';
 import { openRedis, type RedisServer, skipWithoutRedis } from '../kit/redis.ts';
-import { clock, openRig, type Rig, type RigRule, toMirror, toShadow, until } from './rig.ts';
+import { COMPARE, clock, openRig, type Rig, type RigRule, toMirror, toShadow, until } from './rig.ts';
 import { type HttpShadow, openHttpShadow } from './shadow-server.ts';
 
 const skip = skipWithoutRedis();
@@ -227,7 +227,7 @@ test('each revision of a route has a window of its own', { skip }, async (t) => 
 });
 
 test('copies that waited for their limit have their bodies, and are compared', { skip }, async (t) => {
-  const { rig, shadow, rule } = await openScene(t, 4, {}, { compare: { logMismatches: true } });
+  const { rig, shadow, rule } = await openScene(t, 4, {}, { compare: COMPARE });
   const head = 'POST /x\r\nhost: h\r\n';
   const good = [Buffer.from('o'), Buffer.from('k')];
   const inline = { answer: PrimaryAnswer.inline, status: 200 };

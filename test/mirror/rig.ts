@@ -12,6 +12,7 @@ import {
   FAIL_REASONS,
   LaneCell,
   ProcessBook,
+  RouteBook,
   type RouteEntry,
   ShadowBook,
   ShadowCell,
@@ -20,7 +21,17 @@ import {
 } from '../../src/core/book.ts';
 import { createClock } from '../../src/core/clock.ts';
 import type { LogEvent } from '../../src/core/log.ts';
-import { CONCAT_REPLACE, HOST_PASS, type Mirror, type Route, type Shadow } from '../../src/core/model.ts';
+import {
+  CONCAT_REPLACE,
+  type Compare,
+  HOST_PASS,
+  METHODS_ALL,
+  type Mirror,
+  type Redaction,
+  ROLE_SHADOW,
+  type Route,
+  type Shadow,
+} from '../../src/core/model.ts';
 import { LimitWindow } from '../../src/core/window.ts';
 import { type JobFields, PrimaryAnswer } from '../../src/mirror/job.ts';
 import { Outbox } from '../../src/mirror/outbox.ts';
@@ -52,6 +63,8 @@ export interface RigJob {
   readonly tappedMs: number;
   readonly body: Uint8Array[];
   readonly answerBody: Uint8Array[];
+  /** Header lines of the primary's answer. */
+  readonly lines: string;
 }
 
 export function toShadow(origin: string, edits: Partial<Shadow> = {}): Shadow {
@@ -62,9 +75,21 @@ export function toShadow(origin: string, edits: Partial<Shadow> = {}): Shadow {
     client: 'auto',
     headers: { set: [], remove: [] },
     hostHeader: HOST_PASS,
+    role: ROLE_SHADOW,
     ...edits,
   };
 }
+
+/** Compares status and digest, and says so in the log. */
+export const COMPARE: Compare = {
+  logMismatches: true,
+  detail: null,
+  mask: [],
+  maxMismatches: 100,
+  thresholds: { minCompared: 1000, maxMismatch: 0.01, maxError: 0.01, maxP99Ratio: null },
+};
+
+export const NO_REDACTION: Redaction = { headers: [], query: [], json: [] };
 
 export function toMirror(shadows: readonly Shadow[], edits: Partial<Mirror> = {}): Mirror {
   return {
@@ -78,6 +103,10 @@ export function toMirror(shadows: readonly Shadow[], edits: Partial<Mirror> = {}
     timeouts: { connectMs: 2000, sendMs: 5000, readMs: 5000 },
     limit: null,
     maxBodyBytes: 8 * 1024 * 1024,
+    methods: METHODS_ALL,
+    maxAnswerBytes: 2 ** 30,
+    redact: NO_REDACTION,
+    idempotencyKey: false,
     maxInFlight: 256,
     maxQueuedBytes: 64 * 1024 * 1024,
     breaker: { failures: 1_000_000, openForMs: 10_000 },
@@ -182,7 +211,7 @@ export class Rig {
     const entry: RouteEntry = {
       route: toRoute(id, mirror),
       memory: {
-        book: new SharedArrayBuffer(8),
+        book: RouteBook.allocate(1),
         shadows,
         limit: mirror.limit === null ? null : LimitWindow.allocate(),
         cursor: new SharedArrayBuffer(4),
@@ -203,6 +232,7 @@ export class Rig {
       stream: job.stream ?? 0,
       primaryLatencyMs: job.primaryLatencyMs ?? 0,
       tappedMs: job.tappedMs ?? clock(),
+      lines: job.lines ?? '',
     };
     const head = job.head ?? DEFAULT_HEAD;
     rule.bytes += this.#lanes[lane]!.batch.writeJob(

@@ -13,7 +13,7 @@ import type { ExchangeObserver, Observation, ObservedExchange } from '../../src/
 import { chunkRecordBytes, type Job, PrimaryAnswer, readBatch } from '../../src/mirror/job.ts';
 import { Mirroring } from '../../src/mirror/mirroring.ts';
 import { toSubject } from '../kit/subject.ts';
-import { toMirror, toRoute, toShadow } from './rig.ts';
+import { COMPARE, toMirror, toRoute, toShadow } from './rig.ts';
 
 const WORKER = fileURLToPath(new URL('../../src/mirror/worker.ts', import.meta.url));
 const INLINE_MAX = 16 * 1024;
@@ -91,7 +91,8 @@ function onlyJob(entries: readonly Entry[]): Job {
 }
 
 const HEAD_TEXT = 'POST /p?q HTTP/1.1\r\nhost: a.example\r\nx-a: 1\r\n\r\n';
-const COMPARE = { compare: { logMismatches: false } };
+const LINES = 'Content-Type: text/plain\r\n';
+const COMPARES = { compare: COMPARE };
 
 test('without comparing, the job leaves when the request is complete, and nothing follows', (t) => {
   const rig = openRig(t);
@@ -105,7 +106,7 @@ test('without comparing, the job leaves when the request is complete, and nothin
   assert.equal(job.body.toString(), 'abcd');
   assert.equal(job.answer, PrimaryAnswer.none);
   assert.equal(job.answerBody.length, 0);
-  tap.onAnswerHead(200);
+  tap.onAnswerHead(200, LINES);
   tap.onAnswerBody(Buffer.alloc(INLINE_MAX + 1));
   tap.onAnswerEnd(5);
   assert.deepEqual(rig.take(), []);
@@ -113,10 +114,10 @@ test('without comparing, the job leaves when the request is complete, and nothin
 
 for (const bytes of [0, 1, INLINE_MAX]) {
   test(`comparing, an answer of ${bytes} bytes travels in its job`, (t) => {
-    const rig = openRig(t, COMPARE);
+    const rig = openRig(t, COMPARES);
     const tap = rig.open();
     tap.onRequestEnd();
-    tap.onAnswerHead(203);
+    tap.onAnswerHead(203, LINES);
     tap.onAnswerBody(Buffer.alloc(bytes >> 1, 'x'));
     tap.onAnswerBody(Buffer.alloc(bytes - (bytes >> 1), 'y'));
     assert.deepEqual(rig.take(), []);
@@ -131,7 +132,7 @@ for (const bytes of [0, 1, INLINE_MAX]) {
 
 /** Begins to answer with one byte more than travels in a job; returns the stream that it goes ahead in. */
 function startStream(rig: Rig, tap: ExchangeObserver): number {
-  tap.onAnswerHead(200);
+  tap.onAnswerHead(200, LINES);
   tap.onAnswerBody(Buffer.alloc(INLINE_MAX, 'x'));
   tap.onAnswerBody(Buffer.from('y'));
   const [first, second, ...none] = rig.take();
@@ -144,7 +145,7 @@ function startStream(rig: Rig, tap: ExchangeObserver): number {
 }
 
 test('comparing, a longer answer goes ahead in pieces, in order, and its job names them', (t) => {
-  const rig = openRig(t, COMPARE);
+  const rig = openRig(t, COMPARES);
   const tap = rig.open();
   tap.onRequestEnd();
   const stream = startStream(rig, tap);
@@ -156,7 +157,7 @@ test('comparing, a longer answer goes ahead in pieces, in order, and its job nam
   // The same object serves the next exchange, which begins with nothing of this one.
   const next = rig.open();
   next.onRequestEnd();
-  next.onAnswerHead(404);
+  next.onAnswerHead(404, LINES);
   next.onAnswerBody(Buffer.from('short'));
   next.onAnswerEnd(1);
   const other = onlyJob(rig.take());
@@ -173,7 +174,7 @@ const ENDINGS: Record<string, (tap: ExchangeObserver) => void> = {
 
 for (const [what, end] of Object.entries(ENDINGS)) {
   test(`a stream is forgotten when ${what}, and the job says that the answer is incomplete`, (t) => {
-    const rig = openRig(t, COMPARE);
+    const rig = openRig(t, COMPARES);
     const tap = rig.open();
     tap.onRequestEnd();
     const stream = startStream(rig, tap);
@@ -187,7 +188,7 @@ for (const [what, end] of Object.entries(ENDINGS)) {
 }
 
 test('a primary that gave no head has failed', (t) => {
-  const rig = openRig(t, COMPARE);
+  const rig = openRig(t, COMPARES);
   const tap = rig.open();
   tap.onRequestEnd();
   tap.onAnswerFailed();
@@ -195,7 +196,7 @@ test('a primary that gave no head has failed', (t) => {
 });
 
 test('a stream is forgotten when no job follows: the primary answered before the request was complete', (t) => {
-  const rig = openRig(t, COMPARE);
+  const rig = openRig(t, COMPARES);
   const tap = rig.open({ method: 'POST', contentLength: 10 });
   tap.onRequestBody(Buffer.from('12345'));
   const stream = startStream(rig, tap);
@@ -205,7 +206,7 @@ test('a stream is forgotten when no job follows: the primary answered before the
 });
 
 test('a stream is forgotten when no job follows: the body outgrew its bound, and later pieces are not sent', (t) => {
-  const rig = openRig(t, { ...COMPARE, maxBodyBytes: 5 });
+  const rig = openRig(t, { ...COMPARES, maxBodyBytes: 5 });
   const tap = rig.open({ method: 'POST', contentLength: -1 });
   tap.onRequestBody(Buffer.from('12345'));
   const stream = startStream(rig, tap);
@@ -219,11 +220,11 @@ test('a stream is forgotten when no job follows: the body outgrew its bound, and
 
 test('a stream is forgotten when no job follows: there is no room for the job', (t) => {
   const [body, answer] = [50_000, 40_000];
-  const rig = openRig(t, { ...COMPARE, maxQueuedBytes: body + chunkRecordBytes(answer) });
+  const rig = openRig(t, { ...COMPARES, maxQueuedBytes: body + chunkRecordBytes(answer) });
   const tap = rig.open({ method: 'POST', contentLength: body });
   tap.onRequestBody(Buffer.alloc(body));
   tap.onRequestEnd();
-  tap.onAnswerHead(200);
+  tap.onAnswerHead(200, LINES);
   tap.onAnswerBody(Buffer.alloc(answer));
   const [chunk] = rig.take();
   assert.ok(chunk?.kind === 'chunk' && chunk.bytes.length === answer);
@@ -233,10 +234,10 @@ test('a stream is forgotten when no job follows: there is no room for the job', 
 });
 
 test('an answer that outruns the room is given up, and its job says so', (t) => {
-  const rig = openRig(t, { ...COMPARE, maxQueuedBytes: 60_000 });
+  const rig = openRig(t, { ...COMPARES, maxQueuedBytes: 60_000 });
   const tap = rig.open();
   tap.onRequestEnd();
-  tap.onAnswerHead(200);
+  tap.onAnswerHead(200, LINES);
   tap.onAnswerBody(Buffer.alloc(40_000));
   tap.onAnswerBody(Buffer.alloc(40_000));
   tap.onAnswerBody(Buffer.alloc(10));

@@ -5,7 +5,17 @@ import type { ServerResponse } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { LaneCell, type ShadowCell } from '../../src/core/book.ts';
 import { PrimaryAnswer } from '../../src/mirror/job.ts';
-import { clock, openRig, type Rig, type RigJob, type RigRule, toMirror, toShadow, until } from './rig.ts';
+import {
+  COMPARE,
+  clock,
+  openRig,
+  type Rig,
+  type RigJob,
+  type RigRule,
+  toMirror,
+  toShadow,
+  until,
+} from './rig.ts';
 import { openHttpShadow } from './shadow-server.ts';
 
 const HEAD = 'GET /a%20b?c\r\nhost: h\r\nx-request-id: id-7\r\n';
@@ -23,7 +33,7 @@ async function openComparing(
 ): Promise<Comparing> {
   const rig = openRig(t);
   const shadow = await openHttpShadow(t, respond);
-  const mirror = toMirror([toShadow(shadow.origin)], { compare: { logMismatches } });
+  const mirror = toMirror([toShadow(shadow.origin)], { compare: { ...COMPARE, logMismatches } });
   return { rig, rule: rig.rule(mirror, 'api'), origin: shadow.origin };
 }
 
@@ -180,7 +190,7 @@ test('each shadow is compared on its own; one that does not answer is not compar
   const wrong = await openHttpShadow(t, (response) => response.end('wrong'));
   const dead = await openHttpShadow(t, (response) => response.destroy());
   const shadows = [equal, wrong, dead].map((shadow) => toShadow(shadow.origin));
-  const rule = rig.rule(toMirror(shadows, { compare: { logMismatches: true } }));
+  const rule = rig.rule(toMirror(shadows, { compare: COMPARE }));
   for (let job = 0; job < 10; job++) rig.job(rule, inline(200, 'same'));
   await rig.flush();
   await rig.stop();
@@ -195,7 +205,10 @@ test('a copy whose arrival drops an older one that waits is compared all the sam
   const rig = openRig(t);
   const held: ServerResponse[] = [];
   const shadow = await openHttpShadow(t, (response) => held.push(response));
-  const mirror = toMirror([toShadow(shadow.origin)], { maxInFlight: 1, compare: { logMismatches: false } });
+  const mirror = toMirror([toShadow(shadow.origin)], {
+    maxInFlight: 1,
+    compare: { ...COMPARE, logMismatches: false },
+  });
   const rule = rig.rule(mirror);
   const { readMs } = mirror.timeouts;
   rig.job(rule, inline(200, 'ok'));

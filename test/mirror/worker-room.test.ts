@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { test } from 'node:test';
-import { clock, openRig, toMirror, toShadow, until } from './rig.ts';
+import { COMPARE, clock, openRig, toMirror, toShadow, until } from './rig.ts';
 import { openHttpShadow, openRawShadow } from './shadow-server.ts';
 
 for (const [maxInFlight, lanes] of [
@@ -177,7 +177,7 @@ test('an answer of more than 1 GiB is cut off as malformed', { timeout: 60_000 }
     };
     pour();
   });
-  const rule = rig.rule(toMirror([toShadow(shadow.origin)], { compare: { logMismatches: true } }));
+  const rule = rig.rule(toMirror([toShadow(shadow.origin)], { compare: COMPARE }));
   rig.job(rule, { answer: 1, status: 200 });
   await rig.flush();
   await until(() => rig.count(rule, 'fail_malformed') === 1, 'the cut');

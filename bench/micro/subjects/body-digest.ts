@@ -42,6 +42,7 @@ function openPrimary(bytes: number): OpenCase {
     tappedMs: 1.8e9,
     bytes: bytes + 48,
     headText: '',
+    lines: '',
     body: Buffer.alloc(0),
     answerBody,
   };

@@ -20,6 +20,7 @@ const FIELDS: JobFields = {
   stream: 0,
   primaryLatencyMs: 0,
   tappedMs: 1.8e9,
+  lines: '',
 };
 const NOTHING: readonly Uint8Array[] = [];
 /** Its task is taken by a thread that does nothing with it. */
@@ -36,7 +37,7 @@ function openRing(headers: readonly string[], bodyBytes: number): OpenCase {
   const [outbox, reader] = [new Outbox(new RingWriter(memory)), new RingReader(memory)];
   const head = toHead(headers);
   const body = bodyBytes === 0 ? NOTHING : [new Uint8Array(bodyBytes)];
-  const bytes = jobBytes(head.length, bodyBytes, 0);
+  const bytes = jobBytes(head.length, 0, bodyBytes, 0);
   let read = 0;
   const visitor = {
     onJob: () => {

@@ -33,6 +33,7 @@ const FIELDS: JobFields = {
   stream: 0,
   primaryLatencyMs: 0,
   tappedMs: 1.8e9,
+  lines: '',
 };
 const NOTHING: readonly Uint8Array[] = [];
 const UNEXPECTED = (): never => assert.fail('only jobs were written');
@@ -49,7 +50,7 @@ function toSample(headers: readonly string[], bodyBytes: number): Sample {
   const method = bodyBytes === 0 ? 'GET' : 'POST';
   const headText = toHeadText(method, '/v1/customers/417/orders?limit=50', toReadHeaders(headers));
   const body = bodyBytes === 0 ? NOTHING : [randomBytes(bodyBytes)];
-  return { headText, body, bodyBytes, bytes: jobBytes(headText.length, bodyBytes, 0) };
+  return { headText, body, bodyBytes, bytes: jobBytes(headText.length, 0, bodyBytes, 0) };
 }
 
 function toSpace(buffer: ArrayBuffer): RecordSpace {
@@ -59,7 +60,7 @@ function toSpace(buffer: ArrayBuffer): RecordSpace {
 function openMeasure({ headText, bytes }: Sample): OpenCase {
   return repeat(
     () => assert.equal(bytes % 8, 0),
-    () => jobBytes(headText.length, 0, 0) === bytes,
+    () => jobBytes(headText.length, 0, 0, 0) === bytes,
   );
 }
 

@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { ShadowBook, ShadowCell } from '../../../src/core/book.ts';
+import { RouteBook, ShadowBook, ShadowCell } from '../../../src/core/book.ts';
 import type { Mirror } from '../../../src/core/model.ts';
 import type { ObservedExchange } from '../../../src/core/observer.ts';
 import { ShadowAccount } from '../../../src/mirror/account.ts';
@@ -15,7 +15,7 @@ import { MirrorRoute } from '../../../src/mirror/mirror-route.ts';
 import { Outbox } from '../../../src/mirror/outbox.ts';
 import { allocateRing, RingReader, RingWriter } from '../../../src/mirror/ring.ts';
 import { type MicroCase, type OpenCase, repeat } from '../case.ts';
-import { toMirror, toRoute } from '../routes.ts';
+import { COMPARE, toMirror, toRoute } from '../routes.ts';
 import { REQUEST_HEADERS_8, REQUEST_HEADERS_30, toHeadText, toReadHeaders } from '../traffic.ts';
 
 const KIB = 1024;
@@ -67,7 +67,7 @@ function openRoute(edits: Partial<Mirror>, lane: Lane): MirrorRoute {
     entry: {
       route,
       memory: {
-        book: new SharedArrayBuffer(8),
+        book: RouteBook.allocate(1),
         shadows: [memory],
         limit: null,
         cursor: new SharedArrayBuffer(4),
@@ -120,7 +120,7 @@ interface Story {
 
 function openMirrored({ headers, bodyBytes, answerBytes, compares }: Story): OpenCase {
   const standIn = new StandIn();
-  const route = openRoute({ compare: compares ? { logMismatches: false } : null }, standIn.toLane());
+  const route = openRoute({ compare: compares ? COMPARE : null }, standIn.toLane());
   const exchange = toExchange(headers, bodyBytes);
   const body = randomBytes(bodyBytes);
   const answer = randomBytes(answerBytes);
@@ -128,7 +128,7 @@ function openMirrored({ headers, bodyBytes, answerBytes, compares }: Story): Ope
     const observer = route.open(exchange, NOW_MS)!;
     if (bodyBytes > 0) observer.onRequestBody(body);
     observer.onRequestEnd();
-    observer.onAnswerHead(200);
+    observer.onAnswerHead(200, 'content-type: application/json\r\n');
     observer.onAnswerBody(answer);
     observer.onAnswerEnd(LATENCY_MS);
   }

@@ -10,6 +10,7 @@ import {
   LIMIT_REDIS_CLUSTER,
   type Limit,
   type Mirror,
+  ROLE_SHADOW,
   SHADOWS_MAX,
   type Shadow,
   type Timeouts,
@@ -47,6 +48,7 @@ export function toMirror(
     enabled: !(input._meta?.disable ?? input.disable ?? false),
     percentage: toPercentage(input.sample_ratio ?? 1),
     sampleByHeader: null,
+    methods: defaults.methods,
     shadows,
     conditions: { methods: [], headers: [], pathRegex: null, vars },
     path: input.path === undefined ? null : toRawPath(input.path),
@@ -54,6 +56,9 @@ export function toMirror(
     timeouts,
     limit,
     maxBodyBytes: readSize(undefined, defaults.maxBody),
+    maxAnswerBytes: readSize(undefined, defaults.maxAnswer),
+    redact: { headers: [], query: [], json: [] },
+    idempotencyKey: defaults.idempotencyKey,
     maxInFlight: defaults.maxInFlight,
     maxQueuedBytes: readSize(undefined, defaults.maxQueued),
     breaker: { failures: breaker.failures, openForMs: readDuration(undefined, breaker.openFor) },
@@ -97,7 +102,16 @@ function toShadows(
     const { origin, authority, isHttps } = value;
     const tls = isHttps ? { verify: false, ca: null } : null;
     const headers = { set: [], remove: [] };
-    shadows.set(origin, { origin, authority, tls, client: DEFAULTS.client, headers, hostHeader: HOST_PASS });
+    const { client } = DEFAULTS;
+    shadows.set(origin, {
+      origin,
+      authority,
+      tls,
+      client,
+      headers,
+      hostHeader: HOST_PASS,
+      role: ROLE_SHADOW,
+    });
   }
   if (shadows.size > SHADOWS_MAX) {
     remarks.addProblem(about, [], 'range', `must have at most ${SHADOWS_MAX} shadows`, shadows.size);

@@ -19,6 +19,7 @@ import {
   CONDITION_PRESENT,
   LIMIT_LOCAL,
   LIMIT_REDIS_CLUSTER,
+  ROLE_SHADOW,
 } from '../../core/model.ts';
 import { DEFAULTS } from '../defaults.ts';
 import type { Path } from '../problem.ts';
@@ -47,6 +48,7 @@ export function toMirror(input: Loose<MirrorInput>, at: Path, translation: Trans
   return {
     enabled: input.enabled ?? defaults.enabled,
     percentage: input.percentage ?? defaults.percentage,
+    methods: defaults.methods,
     sampleByHeader: input.sample_by?.slice('header:'.length).toLowerCase() ?? null,
     shadows: toShadows(input.backends ?? [], [...at, 'backends'], translation),
     conditions: toConditions(input.conditions ?? {}, [...at, 'conditions'], translation),
@@ -55,6 +57,9 @@ export function toMirror(input: Loose<MirrorInput>, at: Path, translation: Trans
     timeouts: toTimeouts(input.timeout, defaults.timeout),
     limit: input.limit === undefined ? null : toLimit(input.limit, [...at, 'limit'], translation),
     maxBodyBytes: readSize(input.max_body, defaults.maxBody),
+    maxAnswerBytes: readSize(undefined, defaults.maxAnswer),
+    redact: { headers: [], query: [], json: [] },
+    idempotencyKey: defaults.idempotencyKey,
     maxInFlight: input.max_in_flight ?? defaults.maxInFlight,
     maxQueuedBytes: readSize(input.max_queued, defaults.maxQueued),
     breaker: {
@@ -86,6 +91,7 @@ function toShadows(
       ...backend,
       headers: toHeaderEdits(input.headers ?? {}, [...path, 'headers'], translation),
       hostHeader: toHostHeader(input.host_header, [...path, 'host_header'], translation),
+      role: ROLE_SHADOW,
     };
   });
 }
@@ -200,7 +206,14 @@ function toCompare(input: Loose<CompareInput>, at: Path, { report }: Translation
     report.add({ path: [...at, 'detailed_diff'], rule: 'not_served', message, found: true });
   }
   if (!(input.enabled ?? DEFAULTS.compare.enabled)) return null;
-  return { logMismatches: input.log_mismatches ?? DEFAULTS.compare.logMismatches };
+  const { verdict } = DEFAULTS;
+  return {
+    logMismatches: input.log_mismatches ?? DEFAULTS.compare.logMismatches,
+    detail: null,
+    mask: [],
+    maxMismatches: input.max_mismatches ?? DEFAULTS.compare.maxMismatches,
+    thresholds: { minCompared: verdict.minCompared, maxMismatch: 0.01, maxError: 0.01, maxP99Ratio: null },
+  };
 }
 
 function toListed<T>(inputs: readonly (T | undefined)[] | undefined): readonly T[] {
