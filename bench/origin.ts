@@ -6,9 +6,10 @@
 
 import { App, type HttpResponse, us_socket_local_port } from 'uWebSockets.js';
 import process from 'node:process';
+import { createJsonBody, type JsonBody, stamp } from './json-body.ts';
 
-/** `empty` answers 204 without a body, `slow` after a second, `hung` never. */
-export type OriginKind = 'answering' | 'empty' | 'slow' | 'hung';
+/** `drifting` has another time stamp in each answer, `empty` answers 204 without a body, `slow` after a second, `hung` never. */
+export type OriginKind = 'answering' | 'drifting' | 'empty' | 'slow' | 'hung';
 
 export interface OriginReady {
   readonly port: number;
@@ -22,6 +23,7 @@ export interface OriginCount {
 const SLOW_MS = 1_000;
 
 const bodies = new Map<number, Buffer>();
+const jsonBodies = new Map<number, JsonBody>();
 
 /** JSON text of that many bytes. */
 function toBody(bytes: number): Buffer {
@@ -34,10 +36,24 @@ function toBody(bytes: number): Buffer {
   return body;
 }
 
-function answer(kind: OriginKind, response: HttpResponse, bytes: number): void {
+/** With many fields, of that many bytes. Of a drifting origin each has another time stamp. */
+function toJson(kind: OriginKind, bytes: number): Buffer {
+  let body = jsonBodies.get(bytes);
+  if (body === undefined) {
+    body = createJsonBody(bytes);
+    jsonBodies.set(bytes, body);
+  }
+  if (kind === 'drifting') stamp(body, new Date());
+  return body.bytes;
+}
+
+function answer(kind: OriginKind, response: HttpResponse, bytes: number, hasFields: boolean): void {
   if (kind === 'hung') return;
   if (kind === 'empty') response.writeStatus('204 No Content').end();
-  else response.writeHeader('content-type', 'application/json').end(toBody(bytes));
+  else {
+    const body = hasFields ? toJson(kind, bytes) : toBody(bytes);
+    response.writeHeader('content-type', 'application/json').end(body);
+  }
 }
 
 function serve(kind: OriginKind): void {
@@ -46,6 +62,7 @@ function serve(kind: OriginKind): void {
   app.any('/*', (response, request) => {
     requests++;
     const bytes = Number(request.getQuery('bytes'));
+    const hasFields = request.getQuery('fields') === '1';
     const isWhole =
       request.getHeader('content-length') === '' && request.getHeader('transfer-encoding') === '';
     let isGone = false;
@@ -55,8 +72,8 @@ function serve(kind: OriginKind): void {
       });
     }
     const onWhole = (): void => {
-      if (kind !== 'slow') answer(kind, response, bytes);
-      else setTimeout(() => isGone || response.cork(() => answer(kind, response, bytes)), SLOW_MS);
+      if (kind !== 'slow') answer(kind, response, bytes, hasFields);
+      else setTimeout(() => isGone || response.cork(() => answer(kind, response, bytes, hasFields)), SLOW_MS);
     };
     if (isWhole) onWhole();
     else response.onData((_chunk, isLast) => isLast && onWhole());

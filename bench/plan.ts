@@ -1,6 +1,7 @@
 // How much a run measures: all of it in ten minutes, a look in one, or what the guards need.
 
 import type { InstructionSettings } from './load/instructions.ts';
+import { PACE, type PaceSettings } from './load/pace.ts';
 import type { RoundSettings } from './load/rounds.ts';
 
 export interface Plan {
@@ -10,6 +11,8 @@ export interface Plan {
   /** Whether numbers of front-end threads are compared. */
   readonly threads: boolean;
   readonly recovery: boolean;
+  /** Null to leave it out. */
+  readonly pace: PaceSettings | null;
   /** Counting in slow motion, where the processor cannot count; null to leave it out. */
   readonly instructions: InstructionSettings | null;
   /** For each micro-benchmark; 0 to leave them out. */
@@ -20,7 +23,7 @@ export interface Plan {
 }
 
 const WARMUP_REQUESTS = 8_000;
-const INSTRUCTIONS: InstructionSettings = { warmup: 40, segments: 3, segment: 4 };
+const INSTRUCTIONS: InstructionSettings = { warmup: 40, segments: 5, segment: 4 };
 
 export const FULL: Plan = {
   rows: null,
@@ -33,6 +36,7 @@ export const FULL: Plan = {
   },
   threads: true,
   recovery: true,
+  pace: PACE,
   instructions: INSTRUCTIONS,
   microMs: 50,
   patienceMs: 30_000,
@@ -50,6 +54,7 @@ export const QUICK: Plan = {
   },
   threads: false,
   recovery: false,
+  pace: null,
   instructions: null,
   microMs: 0,
   patienceMs: 3_000,
@@ -67,5 +72,6 @@ export const GUARD: Plan = {
   },
   threads: false,
   recovery: false,
+  pace: null,
   microMs: 0,
 };

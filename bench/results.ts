@@ -7,6 +7,7 @@ import { join, relative } from 'node:path';
 import process from 'node:process';
 import type { Findings } from './load/findings.ts';
 import type { InstructionRow } from './load/instructions.ts';
+import type { PaceFigures } from './load/pace.ts';
 import { drawPlots } from './load/plots.ts';
 import type { ProfileShares } from './load/profile.ts';
 import type { RecoveryFigures } from './load/recovery.ts';
@@ -24,6 +25,7 @@ export interface Results {
   readonly instructions: readonly InstructionRow[];
   readonly instructionMethod: string | null;
   readonly recoveries: readonly RecoveryFigures[];
+  readonly paces: readonly PaceFigures[];
   readonly micro: readonly MicroRow[];
   readonly profiles: readonly ProfileShares[];
   readonly disturbed: number;

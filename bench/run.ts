@@ -4,54 +4,57 @@
 // A bad figure is a result; only a broken guard, or something that could not be measured, ends it with 1.
 
 import { readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import {
+  ALL_ROWS,
+  type Asked,
+  COUNTED,
+  chooseNamed,
+  chooseRows,
+  isSmall,
+  PACED,
+  PROFILED,
+  RECOVERING,
+} from './choice.ts';
 import { CALLGRIND_METHOD, hasCallgrind } from './load/callgrind.ts';
 import { findCores } from './load/cores.ts';
 import { Findings } from './load/findings.ts';
 import { type Guard, judge, parseGuards, toGuardLines } from './load/guards.ts';
 import { type InstructionRow, measureInstructions } from './load/instructions.ts';
+import { measurePace, type PaceFigures, toPaceTable } from './load/pace.ts';
 import { createPerfCounter } from './load/perf.ts';
 import { canProfile, measureProfile, type ProfileShares } from './load/profile.ts';
 import { measureRecovery, type RecoveryFigures } from './load/recovery.ts';
-import { toProfileTable, toReport } from './load/report.ts';
+import { toInstructionTable, toProfileTable, toReport } from './load/report.ts';
 import { Rounds, type RowFigures } from './load/rounds.ts';
-import { BODY_ROWS, PEER_ROWS, type Row, SMALL_ROWS, toThreadRows } from './load/rows.ts';
+import type { Row } from './load/rows.ts';
 import { Site } from './load/site.ts';
 import { Surroundings } from './load/surroundings.ts';
 import { hasThreadFigures } from './load/threads.ts';
 import { describeMachine, type Machine, readSourceState } from './machine.ts';
 import { type MicroRow, measureMicro, toMicroTable } from './micro/micro.ts';
 import { PEERS } from './peers/peer.ts';
-import { FULL, GUARD, type Plan, QUICK } from './plan.ts';
+import { FULL, GUARD, QUICK } from './plan.ts';
 import { writeResults } from './results.ts';
 
 const USAGE = `usage: npm run bench -- [--quick | --guard] [--skip PART] [--only PART] [--row TEXT] [--deadline SECONDS]
 
   --quick             under a minute: fewer rows and rounds, less certain
   --guard             only what bench/guards.yaml names; exit code 1 when a guard is broken
-  --only PART         load, instructions, recovery, micro, or profile (not done otherwise); may be repeated
+  --only PART         load, instructions, pace, recovery, micro, or profile (not done otherwise); may be repeated
   --skip PART         leaves a part out; may be repeated
-  --row TEXT          load rows whose name has the text in it, and their baselines; may be repeated
+  --row TEXT          rows whose name has the text in it, and their baselines; may be repeated
   --deadline SECONDS  gives up after that long
 `;
 
-const PARTS = ['load', 'instructions', 'recovery', 'micro', 'profile'] as const;
+const PARTS = ['load', 'instructions', 'pace', 'recovery', 'micro', 'profile'] as const;
 type Part = (typeof PARTS)[number];
 
 const GUARDS_FILE = join(import.meta.dirname, 'guards.yaml');
-/** Rows whose instructions are counted in slow motion. */
-const COUNTED = ['off', 'mirror', 'compare'];
-const RECOVERING = ['mirror', 'nginx-mirror'];
-const PROFILED = ['off', 'mirror', 'compare'];
-
-interface Options {
-  readonly plan: Plan;
+interface Options extends Asked {
   readonly parts: ReadonlySet<Part>;
-  readonly rows: readonly string[];
-  readonly guards: readonly Guard[];
 }
 
 function say(text: string): void {
@@ -62,33 +65,12 @@ function tell(text: string): void {
   process.stderr.write(`${((performance.now() / 1000) | 0).toString().padStart(4)} s  ${text}\n`);
 }
 
-/** Everything that a run may measure on this machine, by the way it is measured. */
-const ALL_ROWS = {
-  pinned: [...SMALL_ROWS, ...PEER_ROWS, ...BODY_ROWS],
-  free: toThreadRows(availableParallelism()),
-};
-
-/** The rows that were asked for, with the rows that they are compared with, as far as this machine has their gateways. */
-function chooseRows(all: readonly Row[], { plan, rows, guards }: Options, missing: readonly string[]): Row[] {
-  const names = new Set<string>();
-  if (guards.length > 0) for (const { row, baseline } of guards) names.add(row).add(baseline);
-  else {
-    for (const { name } of all) {
-      const isAsked =
-        rows.length === 0 ? (plan.rows?.includes(name) ?? true) : rows.some((text) => name.includes(text));
-      if (isAsked) names.add(name);
-    }
-  }
-  for (const { name, baseline } of all) if (names.has(name) && baseline !== null) names.add(baseline);
-  if (names.has('off')) names.add('twin');
-  return all.filter(({ name, gateway }) => names.has(name) && !missing.includes(gateway));
-}
-
 interface Measured {
   readonly figures: RowFigures[];
   readonly instructions: InstructionRow[];
   readonly instructionMethod: string | null;
   readonly recoveries: RecoveryFigures[];
+  readonly paces: PaceFigures[];
   readonly profiles: ProfileShares[];
   readonly disturbed: number;
   readonly measured: number;
@@ -99,7 +81,14 @@ interface Measured {
 async function measureLoad(options: Options, missing: readonly string[]): Promise<Measured> {
   const { plan, parts } = options;
   const surroundings = new Surroundings(plan.patienceMs);
-  const nothing = { figures: [], instructions: [], instructionMethod: null, recoveries: [], profiles: [] };
+  const nothing = {
+    figures: [],
+    instructions: [],
+    instructionMethod: null,
+    recoveries: [],
+    paces: [],
+    profiles: [],
+  };
   if (parts.size === 1 && parts.has('micro')) {
     return { ...nothing, disturbed: 0, measured: 0, isPinned: false, usesWrk: false };
   }
@@ -119,13 +108,12 @@ async function measureLoad(options: Options, missing: readonly string[]): Promis
       );
     };
     const pinned = chooseRows(ALL_ROWS.pinned, options, missing);
-    const isBody = ({ name }: Row): boolean => BODY_ROWS.some((row) => row.name === name);
+    await measure(site, 'small requests', pinned.filter(isSmall));
     await measure(
       site,
-      'small requests',
-      pinned.filter((row) => !isBody(row)),
+      'bodies and TLS',
+      pinned.filter((row) => !isSmall(row)),
     );
-    await measure(site, 'bodies and TLS', pinned.filter(isBody));
     const free = plan.threads ? chooseRows(ALL_ROWS.free, options, missing) : [];
     if (free.length > 0 && parts.has('load')) await freeSite.open();
     await measure(freeSite, 'front-end threads', free);
@@ -136,8 +124,13 @@ async function measureLoad(options: Options, missing: readonly string[]): Promis
       tell(`a shadow that stops and comes back: ${found.title}`);
       recoveries.push(await measureRecovery(site, found));
     }
+    const paces: PaceFigures[] = [];
+    for (const row of parts.has('pace') && plan.pace !== null ? chooseNamed(PACED, options) : []) {
+      tell(`at ${plan.pace!.ratePerSecond} a second: ${row.title}`);
+      paces.push(await measurePace(site, row, plan.pace!));
+    }
     const countsSlowly = counter === null && hasCallgrind && hasThreadFigures;
-    const counted = SMALL_ROWS.filter(({ name }) => COUNTED.includes(name));
+    const counted = chooseNamed(COUNTED, options);
     const instructions: InstructionRow[] = [];
     if (countsSlowly && plan.instructions !== null && parts.has('instructions')) {
       tell(`instructions in slow motion: ${counted.map(({ name }) => name).join(', ')}`);
@@ -148,7 +141,7 @@ async function measureLoad(options: Options, missing: readonly string[]): Promis
     const profiles: ProfileShares[] = [];
     for (const row of parts.has('profile') && canProfile() ? PROFILED : []) {
       tell(`where the time goes: ${row}`);
-      profiles.push(await measureProfile(site, SMALL_ROWS.find(({ name }) => name === row)!));
+      profiles.push(await measureProfile(site, ALL_ROWS.pinned.find(({ name }) => name === row)!));
     }
     const { disturbed, measured } = surroundings;
     const [isPinned, usesWrk] = [site.cores !== null, site.wrk !== null];
@@ -157,6 +150,7 @@ async function measureLoad(options: Options, missing: readonly string[]): Promis
       instructions,
       instructionMethod,
       recoveries,
+      paces,
       profiles,
       disturbed,
       measured,
@@ -182,9 +176,7 @@ async function run(options: Options): Promise<number> {
   const findings = new Findings(load.figures, load.instructions);
   say(describe(machine));
   if (load.figures.length === 0) {
-    for (const { row, perRequest } of load.instructions) {
-      say(`instructions of the front-end thread, ${row}: ${perRequest.map(Math.round).join(' ')}`);
-    }
+    if (load.instructions.length > 0) say(`\n${toInstructionTable(findings, load.instructions)}`);
   } else {
     say(
       `\n${toReport(findings, {
@@ -197,6 +189,7 @@ async function run(options: Options): Promise<number> {
       })}`,
     );
   }
+  if (load.paces.length > 0) say(`\n${toPaceTable(load.paces)}`);
   if (load.profiles.length > 0) say(`\n${toProfileTable(load.profiles)}`);
   else if (options.parts.has('profile')) say('\nprofile: left out, perf is not here or may not take samples');
   const micro = await measureMicroPart(options);

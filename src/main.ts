@@ -10,11 +10,13 @@ import { ConfigError, formatProblem } from './config/problem.ts';
 import { Supervisor } from './control/supervisor.ts';
 import { workerFile } from './core/worker-file.ts';
 import { runDemo } from './demo.ts';
+import { runVerdict } from './verdict.ts';
 
 const USAGE = `usage: umbra [run] [--config FILE]...  run the gateway; several files make one config (default: config/umbra.yaml)
        umbra check FILE...            validate config files, each by itself, print every problem
        umbra check [--config FILE]... validate files as the one config that run would make of them
        umbra convert FILE...          print umbra's own config for files of any accepted form
+       umbra verdict [flags]          ask a running gateway whether the shadows may take over; flags: umbra verdict --help
        umbra demo                     show what mirroring finds, on sample servers
        umbra --version | --help
 
@@ -104,6 +106,11 @@ async function startGateway(
 }
 
 async function main(argv: readonly string[]): Promise<void> {
+  if (argv[0] === 'verdict') {
+    // It has flags of its own.
+    process.exitCode = await runVerdict(argv.slice(1), process.env, process.stdout, process.stderr);
+    return;
+  }
   const { values, positionals } = readArguments(argv);
   if (values.help) {
     process.stdout.write(USAGE);

@@ -9,7 +9,6 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Gateway, Launcher } from './gateway.ts';
-import { readThreads } from './threads.ts';
 
 const OUT_NAME = 'callgrind';
 const COMMAND_LIMIT_MS = 20_000;
@@ -41,22 +40,19 @@ export const CALLGRIND_METHOD = 'valgrind --tool=callgrind, user mode only, in s
 export const hasCallgrind = spawnSync('valgrind', ['--version']).status === 0;
 
 export interface CallgrindSession {
-  /** Instructions of the thread while the work runs. */
+  /** Instructions of the front-end thread while the work runs. */
   count(work: () => Promise<void>): Promise<number>;
 }
 
-/** The gateway was started by CALLGRIND and is warmed up. */
-export async function openCallgrind(gateway: Gateway, tid: number): Promise<CallgrindSession> {
-  // Valgrind numbers threads from 1 as they start; none of the gateway's has ended by now.
-  const number = readThreads(gateway.pid).findIndex((thread) => thread.tid === tid) + 1;
-  const suffix = `-${String(number).padStart(2, '0')}`;
+/** The gateway was started by CALLGRIND, has one front-end thread, and is warmed up. */
+export async function openCallgrind(gateway: Gateway): Promise<CallgrindSession> {
   await tell(gateway, 'instrumentation', 'on');
   return {
     async count(work) {
       await tell(gateway, 'zero');
       await work();
       await tell(gateway, 'dump');
-      return takeCount(gateway.folder, suffix);
+      return takeCount(gateway.folder);
     },
   };
 }
@@ -65,14 +61,18 @@ async function tell(gateway: Gateway, ...command: readonly string[]): Promise<vo
   await run('vgdb', [`--pid=${gateway.pid}`, ...command], { timeout: COMMAND_LIMIT_MS });
 }
 
-/** Reads the thread's count from the dump and removes all of it. */
-function takeCount(folder: string, suffix: string): number {
+/**
+ * Reads the thread's count from the dump, which has a file for each thread, and removes all of it. A thread is known by what it
+ * ran: valgrind's numbers for them are given anew when one has ended.
+ */
+function takeCount(folder: string): number {
   const dumps = readdirSync(folder).filter((name) => name.startsWith(`${OUT_NAME}.`));
-  const name = dumps.find((dump) => dump.endsWith(suffix));
-  if (name === undefined)
-    throw new Error(`callgrind wrote nothing for the front-end thread: ${dumps.join(' ')}`);
-  const text = readFileSync(join(folder, name), 'latin1');
+  const texts = dumps.map((dump) => readFileSync(join(folder, dump), 'latin1'));
   for (const dump of dumps) rmSync(join(folder, dump));
-  if (!FRONTEND_CODE.test(text)) throw new Error(`${name} is not the front-end thread's`);
-  return Number(/^totals: (\d+)/m.exec(text)?.[1]);
+  const [own, ...others] = texts.filter((text) => FRONTEND_CODE.test(text));
+  if (own === undefined || others.length > 0)
+    throw new Error(
+      `callgrind saw ${own === undefined ? 'no' : 'more than one'} front-end thread: ${dumps.join(' ')}`,
+    );
+  return Number(/^totals: (\d+)/m.exec(own)?.[1]);
 }

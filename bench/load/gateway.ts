@@ -57,8 +57,20 @@ export const NATIVE: Launcher = { toCommand: () => [], nodeFlags: [], readyLimit
 export interface CopyBooks {
   readonly matched: number;
   readonly sent: number;
+  readonly compared: number;
+  readonly dropped: number;
+  /** Of copies that are not sent yet. */
+  readonly queuedBytes: number;
   readonly batches: number;
   readonly jobs: number;
+}
+
+/** The part of GET /mirrors/{route} that is read here. */
+interface MirrorFigures {
+  readonly matched: number;
+  readonly total_mirrored: number;
+  readonly total_compared: number;
+  readonly dropped: Readonly<Record<string, number>>;
 }
 
 /** A running gateway. */
@@ -109,12 +121,16 @@ export class Gateway {
   }
 
   async readBooks(): Promise<CopyBooks> {
-    const mirrors = (await (await this.#get('/mirrors')).json()) as Record<string, Record<string, number>>;
+    const mirrors = (await (await this.#get('/mirrors')).json()) as Record<string, MirrorFigures>;
     const metrics = await (await this.#get('/metrics')).text();
     const read = (name: string): number => Number(new RegExp(`^${name} (\\d+)`, 'm').exec(metrics)?.[1] ?? 0);
+    const mirror = mirrors[ROUTE_ID];
     return {
-      matched: mirrors[ROUTE_ID]?.matched ?? 0,
-      sent: mirrors[ROUTE_ID]?.total_mirrored ?? 0,
+      matched: mirror?.matched ?? 0,
+      sent: mirror?.total_mirrored ?? 0,
+      compared: mirror?.total_compared ?? 0,
+      dropped: Object.values(mirror?.dropped ?? {}).reduce((total, count) => total + count, 0),
+      queuedBytes: read('umbra_mirror_queue_bytes'),
       batches: read('umbra_mirror_batches_total'),
       jobs: read('umbra_mirror_jobs_total'),
     };

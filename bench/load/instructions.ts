@@ -3,12 +3,12 @@
 // A fresh process per row, warmed up until its code is compiled; then equal segments of load, of which the median
 // counts: one with a late compilation or a major garbage collection in it stands out and is shown, not used.
 
+import { availableParallelism } from 'node:os';
 import { CALLGRIND, openCallgrind } from './callgrind.ts';
 import type { Gateway } from './gateway.ts';
 import { BUSY_CONNECTIONS } from './rounds.ts';
 import type { Row } from './rows.ts';
 import type { Pair, Site } from './site.ts';
-import { findFrontends, readThreads } from './threads.ts';
 
 /** Numbers of bursts. */
 export interface InstructionSettings {
@@ -35,22 +35,30 @@ const BURST_REQUESTS = 250;
 const PHASE_LIMIT_MS = 120_000;
 const QUIET_LIMIT_MS = 10_000;
 
-/** All rows at once: what is counted does not depend on how fast it runs. */
-export function measureInstructions(
+/**
+ * Rows beside each other: what is counted does not depend on how fast it runs. No more than there are cores, since a gateway
+ * that is slower still runs into the listener's deadlines.
+ */
+
+export async function measureInstructions(
   site: Site,
   rows: readonly Row[],
   settings: InstructionSettings,
 ): Promise<InstructionRow[]> {
-  return Promise.all(rows.map((row) => measureRow(site, row, settings)));
+  const counted: InstructionRow[] = [];
+  const step = availableParallelism();
+  for (let at = 0; at < rows.length; at += step) {
+    const group = rows.slice(at, at + step).map((row) => measureRow(site, row, settings));
+    counted.push(...(await Promise.all(group)));
+  }
+  return counted;
 }
 
 async function measureRow(site: Site, row: Row, settings: InstructionSettings): Promise<InstructionRow> {
   const pair = await site.startPair(row, CALLGRIND);
   const { gateway } = pair;
-  const before = readThreads(gateway.pid);
   await load(pair, settings.warmup, true);
-  const [frontend] = findFrontends(before, readThreads(gateway.pid), 1);
-  const session = await openCallgrind(gateway, frontend!.tid);
+  const session = await openCallgrind(gateway);
   // Counting has just been switched on, which translates all code anew.
   await session.count(() => load(pair, settings.segment, true));
   const figures = await countSegments(pair, session.count, settings);

@@ -2,12 +2,13 @@
 //
 // Comparisons are ratios within the run. No figure stands here that is not in the JSON.
 
-import { type Ratio, toSmallestClaim } from '../statistics.ts';
+import { median, type Ratio, toSmallestClaim } from '../statistics.ts';
 import { type Column, toFixed, toTable } from '../table.ts';
 import type { FigureName, Findings } from './findings.ts';
+import type { InstructionRow } from './instructions.ts';
 import type { ProfileShares } from './profile.ts';
 import { BUSY_CONNECTIONS, CUT_OFF_MS, RATE_CONNECTIONS } from './rounds.ts';
-import type { Row } from './rows.ts';
+import { JSON_ROWS, type Row, SMALL_ROWS } from './rows.ts';
 
 export interface ReportNotes {
   /** How instructions were counted; null when they were not. */
@@ -34,6 +35,8 @@ const COMPARISONS: readonly Comparison[] = [
   { title: 'umbra ÷ nginx, all mirrored', row: 'mirror', baseline: 'nginx-mirror' },
   { title: 'own client ÷ undici', row: 'off', baseline: 'undici' },
   { title: 'own client ÷ undici, all mirrored', row: 'mirror', baseline: 'undici-mirror' },
+  { title: '2 KiB of JSON: compared by hash ÷ off', row: 'compare-json', baseline: 'off-json' },
+  { title: '2 KiB of JSON: in detail ÷ off', row: 'detailed', baseline: 'off-json' },
   { title: 'A/A: off ÷ off', row: 'twin', baseline: 'off' },
 ];
 
@@ -90,6 +93,36 @@ export function toProfileTable(profiles: readonly ProfileShares[]): string {
       owners,
     ),
     `  samples: ${samples}`,
+  ].join('\n\n');
+}
+
+/** What was counted in slow motion, with the ratio to the same without mirror. */
+export function toInstructionTable(findings: Findings, counted: readonly InstructionRow[]): string {
+  const baselines = new Map(
+    [...SMALL_ROWS, ...JSON_ROWS].map(({ name, baseline }) => [name, baseline] as const),
+  );
+  return [
+    'Instructions of the front-end thread for a request, in user mode: median over segments',
+    toTable<InstructionRow>(
+      [
+        { title: '', cell: ({ row }) => row },
+        { title: 'instructions', cell: ({ perRequest }) => toFixed(median(perRequest), 0) },
+        {
+          title: '×',
+          cell: ({ row }) => {
+            const baseline = baselines.get(row) ?? row;
+            if (baseline === row) return '';
+            return toFixed(findings.ratio(row, baseline, 'frontend_instructions').median, 3);
+          },
+        },
+        {
+          title: 'segments',
+          cell: ({ perRequest }) => perRequest.map((count) => toFixed(count, 0)).join(' '),
+        },
+        { title: 'copies %', cell: ({ copiesShare }) => toFixed(copiesShare * 100, 1) },
+      ],
+      counted,
+    ),
   ].join('\n\n');
 }
 

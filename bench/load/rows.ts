@@ -3,14 +3,15 @@
 // An umbra row differs from `off` by what its title says and by nothing else. `twin` does not differ at all: what it
 // seems to cost is what the method cannot tell apart.
 
-export type ShadowKind = 'answering' | 'empty' | 'slow' | 'hung' | 'refusing';
+export type ShadowKind = 'answering' | 'drifting' | 'empty' | 'slow' | 'hung' | 'refusing';
 
 export interface RowMirror {
   readonly shadow: ShadowKind;
   /** So many shadows get a copy each. */
   readonly copies: number;
   readonly percentage: number;
-  readonly compares: boolean;
+  /** `hash`: status and digest of the body. `detail`: headers, and JSON field by field. */
+  readonly compares: 'nothing' | 'hash' | 'detail';
 }
 
 /** Bodies, and the fixed rate at which latency is taken. */
@@ -18,6 +19,8 @@ export interface Load {
   /** 0 is a GET. */
   readonly requestBytes: number;
   readonly answerBytes: number;
+  /** Whether the answer has many fields (bench/json-body.ts), not a single one. */
+  readonly hasFields: boolean;
   readonly ratePerSecond: number;
 }
 
@@ -44,11 +47,12 @@ export interface Row {
   readonly weight: 'headline' | 'plain' | 'stalling';
 }
 
-const SMALL: Load = { requestBytes: 0, answerBytes: 1024, ratePerSecond: 2_000 };
-const MEDIUM: Load = { requestBytes: 16 * 1024, answerBytes: 16 * 1024, ratePerSecond: 1_000 };
-const LARGE: Load = { requestBytes: 1024 * 1024, answerBytes: 1024 * 1024, ratePerSecond: 40 };
+const SMALL: Load = { requestBytes: 0, answerBytes: 1024, hasFields: false, ratePerSecond: 2_000 };
+const MEDIUM: Load = { ...SMALL, requestBytes: 16 * 1024, answerBytes: 16 * 1024, ratePerSecond: 1_000 };
+const LARGE: Load = { ...SMALL, requestBytes: 1024 * 1024, answerBytes: 1024 * 1024, ratePerSecond: 40 };
+const JSON_2K: Load = { ...SMALL, answerBytes: 2 * 1024, hasFields: true };
 
-const ALL: RowMirror = { shadow: 'answering', copies: 1, percentage: 100, compares: false };
+const ALL: RowMirror = { shadow: 'answering', copies: 1, percentage: 100, compares: 'nothing' };
 
 const BASE: Row = {
   name: 'off',
@@ -81,7 +85,7 @@ export const SMALL_ROWS: readonly Row[] = [
   mirrored('mirror-1', 'umbra, 1 % mirrored', { percentage: 1 }),
   mirrored('mirror-10', 'umbra, 10 % mirrored', { percentage: 10 }),
   mirrored('mirror', 'umbra, all mirrored', {}, HEADLINE),
-  mirrored('compare', 'umbra, all mirrored and compared', { compares: true }, HEADLINE),
+  mirrored('compare', 'umbra, all mirrored and compared', { compares: 'hash' }, HEADLINE),
   mirrored('three', 'umbra, all to three shadows', { copies: 3 }),
   mirrored('slow', 'umbra, shadow takes 1 s', { shadow: 'slow' }, HEADLINE),
   mirrored('hung', 'umbra, shadow hangs', { shadow: 'hung' }, HEADLINE),
@@ -127,6 +131,22 @@ export const BODY_ROWS: readonly Row[] = [
   mirrored('mirror-tls', 'TLS, all mirrored', {}, { tls: true, baseline: 'off-tls' }),
 ];
 
+const OF_JSON = { load: JSON_2K, baseline: 'off-json' } as const;
+
+/** JSON of 2 KiB, compared in one way and the other. */
+export const JSON_ROWS: readonly Row[] = [
+  row('off-json', '2 KiB of JSON, no mirror', OF_JSON),
+  mirrored('mirror-json', '2 KiB of JSON, all mirrored', {}, OF_JSON),
+  mirrored('compare-json', '2 KiB of JSON, compared by hash', { compares: 'hash' }, OF_JSON),
+  mirrored('detailed', '2 KiB of JSON, compared in detail', { compares: 'detail' }, OF_JSON),
+  mirrored(
+    'detailed-drift',
+    '2 KiB of JSON, in detail, a field differs',
+    { compares: 'detail', shadow: 'drifting' },
+    OF_JSON,
+  ),
+];
+
 /** One front-end thread to as many as there are cores, doubling. Measured without pinning, against one thread. */
 export function toThreadRows(cores: number): Row[] {
   const rows: Row[] = [];
@@ -143,6 +163,6 @@ export function toThreadRows(cores: number): Row[] {
 
 export const ROUTE_ID = 'bench';
 
-export function toPath({ answerBytes }: Load): string {
-  return `/api/items/42?bytes=${answerBytes}`;
+export function toPath({ answerBytes, hasFields }: Load): string {
+  return `/api/items/42?bytes=${answerBytes}${hasFields ? '&fields=1' : ''}`;
 }

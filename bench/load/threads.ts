@@ -103,6 +103,11 @@ function sumSchedstat(pid: number, pick: (fields: readonly number[]) => number):
   return total;
 }
 
+/** Of all threads of a gateway, these alone are nice. */
+export function isMirrorThread({ nice }: ThreadUse, threads: readonly ThreadUse[]): boolean {
+  return nice > Math.min(...threads.map((thread) => thread.nice));
+}
+
 /**
  * The front-end threads: by their name, or else those that did most between the two readings among those of ordinary
  * priority. The control thread sleeps under load and mirror threads are nice, so that is not a guess.

@@ -56,6 +56,11 @@ function toMirrorLines(
           '      breaker: { failures: 1000, open_for: 1s }',
         ]
       : []),
-    ...(mirror.compares ? ['      compare: { enabled: true }'] : []),
+    ...toCompareLines(mirror.compares),
   ];
+}
+
+function toCompareLines(compares: RowMirror['compares']): string[] {
+  if (compares === 'nothing') return [];
+  return [`      compare: { enabled: true${compares === 'detail' ? ', detailed_diff: true' : ''} }`];
 }

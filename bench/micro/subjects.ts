@@ -2,7 +2,9 @@
 
 import type { MicroCase } from './case.ts';
 import { answerCompare } from './subjects/answer-compare.ts';
+import { answerDiff } from './subjects/answer-diff.ts';
 import { bodyDigest } from './subjects/body-digest.ts';
+import { copyHead } from './subjects/copy-head.ts';
 import { decision } from './subjects/decision.ts';
 import { handOff } from './subjects/hand-off.ts';
 import { jobLayout } from './subjects/job-layout.ts';
@@ -24,8 +26,10 @@ export const SUBJECTS: Readonly<Record<string, readonly MicroCase[]>> = {
   'response-head': responseHead,
   'latency-histogram': latencyHistogram,
   limit,
+  'copy-head': copyHead,
   'body-digest': bodyDigest,
   'answer-compare': answerCompare,
+  'answer-diff': answerDiff,
 };
 
 export interface TitledCase {

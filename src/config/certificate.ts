@@ -51,7 +51,12 @@ export function readTlsFiles(
 }
 
 /** The PEM text of further authorities, or null when there is something wrong with it. */
-export function readAuthorities(ca: string, folder: string, path: Path, report: Report): string | null {
+export function readAuthorities(
+  ca: string,
+  folder: string,
+  path: Path,
+  report: Pick<Report, 'add'>,
+): string | null {
   const text = readPem(resolve(folder, ca), ca, path, report);
   if (text === null) return null;
   const blocks = text.match(CERTIFICATE) ?? [];
@@ -60,7 +65,7 @@ export function readAuthorities(ca: string, folder: string, path: Path, report: 
   return null;
 }
 
-function readPem(file: string, name: string, path: Path, report: Report): string | null {
+function readPem(file: string, name: string, path: Path, report: Pick<Report, 'add'>): string | null {
   const { text, problem } = readTextFile(file, PEM_BYTES_MAX);
   if (problem !== null) report.add({ path, rule: 'file', message: problem, found: name });
   return text;

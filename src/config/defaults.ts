@@ -85,6 +85,11 @@ export const ROUTE_PATTERNS_MAX = 4096;
 export const PATTERNS_MAX = 200_000;
 export const ADDRESSES_MAX = 1024;
 export const LIST_MAX = 64;
+/** Names of headers in one list of a mirror. */
+export const HEADERS_MAX = 256;
+/** Places in JSON bodies, and names of query parameters, in one list of a mirror. */
+export const PATHS_MAX = 256;
+export const MISMATCHES_MAX = 10_000;
 /** Where nothing in APISIX's forms says less. */
 export const ENTRIES_MAX = 1024;
 /** Priorities, and numbers of databases. */

@@ -4,8 +4,11 @@
 // well), and `x-quantity`, the bounds of a duration or size. Knows no key by name.
 
 import { Type } from 'typebox';
+import { PATH_LENGTH_MAX as JSON_PATH_LENGTH_MAX } from '../core/diff/json-path.ts';
+import { KEY_LENGTH_MAX } from './defaults.ts';
 import {
   DURATION_PATTERN,
+  PERCENT_PATTERN,
   SIZE_PATTERN,
   toDurationMs,
   toDurationText,
@@ -93,6 +96,49 @@ export function methodsField(maxItems: number, notes: Notes) {
 export function headerNamesField(maxItems: number, notes: Notes) {
   const name = Type.String({ pattern: `^${TOKEN}$`, errorMessage: HEADER_NAME_MESSAGE });
   return Type.Array(name, { minItems: 0, maxItems, ...notes });
+}
+
+/** Places in JSON bodies. Whether each is one is core/diff/json-path.ts's to say. */
+export function jsonPathsField(maxItems: number, notes: Notes) {
+  return Type.Array(
+    textField(JSON_PATH_LENGTH_MAX, { description: 'A path such as meta.timestamp or items[].id.' }),
+    {
+      maxItems,
+      ...notes,
+    },
+  );
+}
+
+/** A number from 0 to 1, or a percentage. */
+export function shareField(notes: Notes) {
+  return Type.Unsafe<string | number>({
+    type: ['number', 'string'],
+    minimum: 0,
+    maximum: 1,
+    pattern: PERCENT_PATTERN,
+    errorMessage: 'must be a share: a percentage such as 0.1%, or a number from 0 to 1',
+    ...notes,
+  });
+}
+
+/** How much numbers may differ: all of them, or those at the places that the keys name. */
+export function toleranceField(maxProperties: number, notes: Notes) {
+  const amount = { minimum: 0, pattern: PERCENT_PATTERN };
+  const amountText = 'a number from 0, or a percentage up to 100% such as 0.5%';
+  return Type.Unsafe<string | number | Record<string, string | number>>({
+    type: ['number', 'string', 'object'],
+    ...amount,
+    propertyNames: {
+      minLength: 1,
+      // Less than of other paths: keys in YAML have up to 1024 characters, escapes included.
+      maxLength: KEY_LENGTH_MAX,
+      errorMessage: `must be a path of 1 to ${KEY_LENGTH_MAX} characters`,
+    },
+    additionalProperties: { type: ['number', 'string'], ...amount, errorMessage: `must be ${amountText}` },
+    maxProperties,
+    errorMessage: `must be ${amountText}, or a mapping of at most ${maxProperties} paths to such`,
+    ...notes,
+  });
 }
 
 /** Texts by header name. Values may be credentials, so they are never printed. */

@@ -1,10 +1,13 @@
-// Durations and sizes as they are written in config files.
+// Durations, sizes and shares as they are written in config files.
 //
 // Owns their syntax and their conversion, both ways. Never rounds: a unit is exact or it is not used.
 
 /** For JSON Schema; zero is syntax too, so that it is refused by its bound and not as nonsense. */
 export const DURATION_PATTERN = '^(?:0|[1-9][0-9]{0,11})(?:ms|s|m|h)$';
 export const SIZE_PATTERN = '^(?:0|[1-9][0-9]{0,11})(?:B|KiB|MiB|GiB)$';
+
+/** A share of up to 100 %. So few digits that nothing of it is lost in a number. */
+export const PERCENT_PATTERN = '^(?:100(?:\\.0{1,9})?|[1-9]?[0-9](?:\\.[0-9]{1,9})?)%$';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
@@ -31,6 +34,7 @@ type Units = readonly (readonly [string, number])[];
 
 const DURATION = new RegExp(DURATION_PATTERN);
 const SIZE = new RegExp(SIZE_PATTERN);
+const PERCENT = new RegExp(PERCENT_PATTERN);
 
 /** Milliseconds, or null when the text is not a duration. */
 export function toDurationMs(text: string): number | null {
@@ -73,4 +77,18 @@ export function readDuration(input: string | undefined, fallback: string): numbe
 /** For values that have passed the schema. */
 export function readSize(input: string | number | undefined, fallback: string): number {
   return toSizeBytes(input ?? fallback)!;
+}
+
+/** 0 to 1, of a number or of a text that has passed the schema: `0.1%` is 0.001, and the nearest number to it. */
+export function toShare(input: string | number): number {
+  return typeof input === 'number' ? input : Number(`${input.slice(0, -1)}e-2`);
+}
+
+/** The text that toShare makes this share of, or null when it has too many digits for one. */
+export function toPercentText(share: number): string | null {
+  const percent = Number(`${share}e2`);
+  // Of what has as many digits as a number can hold the product may be rounded; an exponent has one already.
+  const digits = Number.isNaN(percent) ? (share * 100).toFixed(9).replace(/\.?0+$/, '') : String(percent);
+  const text = `${digits}%`;
+  return PERCENT.test(text) && toShare(text) === share ? text : null;
 }

@@ -7,9 +7,11 @@ import { isIP, type Socket } from 'node:net';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { isLoopback } from '../config/address.ts';
 import type { Clock } from '../core/clock.ts';
+import type { LogFields } from '../core/log.ts';
 import type { AdminSettings } from '../core/model.ts';
 import {
   AREA_ADMIN_API,
+  AREA_FILES,
   AREA_HEALTH,
   AREA_OTHER,
   type Area,
@@ -22,10 +24,15 @@ import { type ParserError, readMalformed, sendMalformed } from './admin-api/malf
 import { ADMIN_API_PATH, addAdminApi } from './admin-api/routes.ts';
 import { createShape, type Shape } from './admin-api/shape.ts';
 import { parseQuery } from './admin-api/target.ts';
+import { addPath } from './admin-path.ts';
 import type { Catalog } from './catalog.ts';
+import { addDashboard, isDashboardPath } from './dashboard.ts';
+import type { FindingsStore } from './findings-store.ts';
+import type { History } from './history.ts';
 import type { Ledger } from './ledger.ts';
 import type { Metrics } from './metrics.ts';
-import { readMirror, readMirrors } from './mirrors.ts';
+import { addMirrorApi } from './mirror-api/routes.ts';
+import { addVerdict } from './verdict-path.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const HEADER_BYTES_MAX = 16 * 1024;
@@ -41,7 +48,6 @@ const KEEP_ALIVE_MS = 75_000;
 const CLOSE_MS = 1000;
 
 const HEALTH_PATHS: readonly string[] = ['/livez', '/readyz'];
-const READ_METHODS = 'GET, HEAD';
 
 /** Where the listener behind the listeners for traffic is. */
 const INNER_HOST = '127.0.0.1';
@@ -55,11 +61,15 @@ export interface AdminOptions {
   readonly surface?: Surface;
   readonly catalog: Catalog;
   readonly ledger: Ledger;
+  readonly findings: FindingsStore;
+  readonly history: History;
   readonly metrics: Metrics;
   /** core/clock.ts's, which the books are written with. */
   readonly clock: Clock;
   /** True from the moment that every listener accepts until the drain begins. */
   readonly isReady: () => boolean;
+  /** Told of what somebody did here to a mirror. */
+  readonly onNote?: (message: string, fields: LogFields) => void;
   /** Told of what went wrong in here; the client is only told that something did. */
   readonly onError?: (error: Error) => void;
 }
@@ -77,7 +87,7 @@ export interface Admin {
 }
 
 export function createAdmin(options: AdminOptions): Admin {
-  const { surface = SURFACE_ALL, onError = () => {} } = options;
+  const { surface = SURFACE_ALL, onError = () => {}, onNote = () => {} } = options;
   const { key, host, port } = options.settings;
   const isInner = surface === SURFACE_ADMIN_API;
   const shape = createShape(options.settings);
@@ -101,7 +111,12 @@ export function createAdmin(options: AdminOptions): Admin {
   app.addHook('onRequest', async (request, reply) => door(request, reply));
   addErrors(app, onError);
   addAdminApi(app, { catalog: options.catalog, shape, onError });
-  if (!isInner) addReads(app, options);
+  if (!isInner) {
+    addReads(app, options);
+    addMirrorApi(app, { ...options, onNote });
+    addVerdict(app, options);
+    addDashboard(app);
+  }
   const address = isInner ? { host: INNER_HOST, port: 0 } : { host, port };
   return {
     listen: () => listen(app, address, Boolean(key)),
@@ -147,6 +162,7 @@ function findArea(request: FastifyRequest): Area {
 function toArea(target: string): Area {
   const path = target.replace(/\?.*$/s, '');
   if (path === ADMIN_API_PATH || path.startsWith(`${ADMIN_API_PATH}/`)) return AREA_ADMIN_API;
+  if (isDashboardPath(path)) return AREA_FILES;
   return HEALTH_PATHS.includes(path) ? AREA_HEALTH : AREA_OTHER;
 }
 
@@ -176,38 +192,25 @@ function addErrors(app: FastifyInstance, onError: (error: Error) => void): void 
   });
 }
 
-function addReads(app: FastifyInstance, { ledger, metrics, clock, isReady }: AdminOptions): void {
-  addRead(app, '/mirrors', async () => readMirrors(ledger, clock()));
-  addRead(app, '/mirrors/:route', async (request, reply) => {
-    const { route } = request.params as { readonly route: string };
-    const report = readMirror(ledger, route, clock());
-    return report ?? sendError(reply, 404, `there is no mirrored route ${JSON.stringify(route)}`);
+function addReads(app: FastifyInstance, { metrics, isReady }: AdminOptions): void {
+  addPath(app, '/metrics', {
+    GET: async (_request, reply) => {
+      const text = await metrics.render();
+      return reply.type(metrics.contentType).send(text);
+    },
   });
-  addRead(app, '/metrics', async (_request, reply) => {
-    const text = await metrics.render();
-    return reply.type(metrics.contentType).send(text);
+  addPath(app, '/livez', {
+    GET: async (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'),
   });
-  addRead(app, '/livez', async (_request, reply) => reply.type('text/plain; charset=utf-8').send('ok\n'));
-  addRead(app, '/readyz', async (_request, reply) => {
-    const isOpen = isReady();
-    return reply
-      .code(isOpen ? 200 : 503)
-      .type('text/plain; charset=utf-8')
-      .send(isOpen ? 'ok\n' : 'not ready\n');
+  addPath(app, '/readyz', {
+    GET: async (_request, reply) => {
+      const isOpen = isReady();
+      return reply
+        .code(isOpen ? 200 : 503)
+        .type('text/plain; charset=utf-8')
+        .send(isOpen ? 'ok\n' : 'not ready\n');
+    },
   });
-}
-
-type ReadHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
-
-/** GET and HEAD; every other method is refused before its body is looked at. */
-function addRead(app: FastifyInstance, url: string, handler: ReadHandler): void {
-  app.get(url, handler);
-  const refuse = async (_request: FastifyRequest, reply: FastifyReply) => {
-    reply.header('allow', READ_METHODS);
-    return sendError(reply, 405, `this path takes ${READ_METHODS}`);
-  };
-  const others = app.supportedMethods.filter((method) => method !== 'GET' && method !== 'HEAD');
-  app.route({ method: others, url, onRequest: refuse, handler: refuse });
 }
 
 function sendError(

@@ -13,7 +13,7 @@ import {
   type Writers,
   writerCount,
 } from '../core/book.ts';
-import type { Route } from '../core/model.ts';
+import type { Route, Shadow } from '../core/model.ts';
 import { LimitWindow } from '../core/window.ts';
 
 /** Removed routes, and removed shadows, whose memory is kept for their return; beyond it the oldest is forgotten. */
@@ -21,6 +21,7 @@ export const REMOVED_MAX = 1000;
 
 export interface LedgerShadow {
   readonly origin: string;
+  readonly role: Shadow['role'];
   readonly book: ShadowBook;
 }
 
@@ -28,7 +29,7 @@ export interface LedgerShadow {
 export interface LedgerRow {
   readonly entry: RouteEntry;
   readonly book: RouteBook;
-  /** In the order of the mirror's shadows; empty without mirror. */
+  /** In the order of the mirror's shadows, a control last; empty without mirror. */
   readonly shadows: readonly LedgerShadow[];
 }
 
@@ -131,12 +132,12 @@ function toShadows(
   writers: Writers,
 ): readonly LedgerShadow[] {
   const count = writerCount(writers);
-  return (route.mirror?.shadows ?? []).map(({ origin }) => {
+  return (route.mirror?.shadows ?? []).map(({ origin, role }) => {
     // An origin has no space, so no two pairs share a key.
     const key = `${origin} ${route.id}`;
     const book = shelf.find(key) ?? new ShadowBook(ShadowBook.allocate(count), count);
     books.set(key, book);
-    return { origin, book };
+    return { origin, role, book };
   });
 }
 

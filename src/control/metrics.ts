@@ -15,6 +15,7 @@ import {
   gauge,
   type Labels,
 } from './book-metrics.ts';
+import type { FindingsStore } from './findings-store.ts';
 import type { Ledger } from './ledger.ts';
 import type { CatalogStatus } from './route-catalog.ts';
 
@@ -27,8 +28,11 @@ export interface ReloadStatus {
 
 export interface MetricsOptions {
   readonly ledger: Ledger;
+  readonly findings: FindingsStore;
   readonly version: string;
   readonly clock: Clock;
+  /** What GET /readyz says. */
+  readonly isReady: () => boolean;
   readonly readReload: () => ReloadStatus;
   /** Log lines lost on the control thread's side (control/logs.ts). */
   readonly readLogsLost: () => number;
@@ -66,7 +70,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     ...defineProcess(options),
     ...defineCatalog(options.readCatalog),
     ...defineThreads(ledger),
-    ...defineBookMetrics(ledger, clock),
+    ...defineBookMetrics(ledger, options.findings, clock),
   ]) {
     registerDefinition(registry, definition);
   }
@@ -111,9 +115,12 @@ function registerDefinition(registry: Registry, definition: Definition): void {
   };
 }
 
-function defineProcess({ ledger, version, readReload, readLogsLost }: MetricsOptions): Definition[] {
+function defineProcess({ ledger, version, isReady, readReload, readLogsLost }: MetricsOptions): Definition[] {
   return [
     gauge('umbra_build_info', 'Always 1; the label says which version runs.', (emit) => emit(1, { version })),
+    gauge('umbra_ready', 'Whether clients should be sent here, as GET /readyz says.', (emit) =>
+      emit(isReady() ? 1 : 0),
+    ),
     gauge(
       'umbra_config_last_reload_successful',
       'Whether the last load of the configuration was accepted.',

@@ -21,7 +21,10 @@ import {
   type UncomparedReason,
 } from '../core/book.ts';
 import { HistogramReading } from '../core/histogram.ts';
+import { ROLE_CONTROL } from '../core/model.ts';
+import type { FindingsStore } from './findings-store.ts';
 import type { Ledger, LedgerRow } from './ledger.ts';
+import { isPaused } from './pause.ts';
 
 /** Latencies are milliseconds over the rolling window of core/histogram.ts; null without samples. */
 export interface MirrorFigures {
@@ -35,6 +38,10 @@ export interface MirrorFigures {
   readonly header_mismatches: number;
   readonly body_mismatches: number;
   readonly mismatch_store_size: number;
+  readonly noisy: number;
+  readonly reduced: number;
+  readonly answered_5xx: number;
+  readonly primary_errors: number;
   readonly latency_p50_ms: number | null;
   readonly latency_p95_ms: number | null;
   readonly latency_p99_ms: number | null;
@@ -49,10 +56,19 @@ export interface MirrorFigures {
   readonly breaker: BreakerStateName;
 }
 
-/** A route's figures are those of its shadows together; the shadows are keyed by origin. */
-export interface MirrorReport extends MirrorFigures {
-  readonly shadows: Record<string, MirrorFigures>;
+export interface ControlFigures extends MirrorFigures {
+  readonly origin: string;
 }
+
+/** A route's figures are those of its shadows together, without the control; the shadows are keyed by origin. */
+export interface MirrorReport extends MirrorFigures {
+  readonly paused: boolean;
+  readonly shadows: Record<string, MirrorFigures>;
+  readonly control: ControlFigures | null;
+}
+
+/** How many mismatches are kept of a route, or of one of its shadows. */
+export type StoredCount = Pick<FindingsStore, 'countMismatches'>;
 
 /** From harmless to bad: a route shows the worst state among its shadows. */
 const BREAKER_RANKS = { closed: 0, half_open: 1, open: 2 } as const satisfies Record<
@@ -61,10 +77,14 @@ const BREAKER_RANKS = { closed: 0, half_open: 1, open: 2 } as const satisfies Re
 >;
 
 /** Every mirrored route by id. `nowMs` from core/clock.ts. */
-export function readMirrors(ledger: Ledger, nowMs: number): Record<string, MirrorReport> {
+export function readMirrors(
+  ledger: Ledger,
+  stored: StoredCount,
+  nowMs: number,
+): Record<string, MirrorReport> {
   const reports: [string, MirrorReport][] = [];
   for (const row of ledger.rows()) {
-    const report = readRow(row, nowMs);
+    const report = readRow(row, stored, nowMs);
     if (report !== null) reports.push([row.entry.route.id, report]);
   }
   // fromEntries defines own properties, so an id like __proto__ is one as well.
@@ -72,9 +92,14 @@ export function readMirrors(ledger: Ledger, nowMs: number): Record<string, Mirro
 }
 
 /** One route; null when it is unknown or has no mirror. */
-export function readMirror(ledger: Ledger, id: string, nowMs: number): MirrorReport | null {
+export function readMirror(
+  ledger: Ledger,
+  stored: StoredCount,
+  id: string,
+  nowMs: number,
+): MirrorReport | null {
   const row = ledger.row(id);
-  return row === undefined ? null : readRow(row, nowMs);
+  return row === undefined ? null : readRow(row, stored, nowMs);
 }
 
 /** Name of a shadow's breaker state at this moment. */
@@ -83,16 +108,34 @@ export function readBreakerState(book: ShadowBook): BreakerStateName {
   return BREAKER_STATES[state] ?? BREAKER_STATES[BreakerState.closed];
 }
 
-function readRow(row: LedgerRow, nowMs: number): MirrorReport | null {
-  if (row.entry.route.mirror === null) return null;
+/** Null without mirror. */
+function readRow(row: LedgerRow, stored: StoredCount, nowMs: number): MirrorReport | null {
+  const { id, mirror } = row.entry.route;
+  if (mirror === null) return null;
   const primary = readPrimaryLatency(row.book, nowMs);
-  const all = row.shadows.map((shadow) => shadow.book);
+  const control = row.shadows.find(({ role }) => role === ROLE_CONTROL);
+  const shadows = row.shadows.filter((shadow) => shadow !== control);
   return {
-    ...toFigures(all, primary, nowMs),
+    ...readTotals(row, stored, nowMs),
+    paused: isPaused(row),
     shadows: Object.fromEntries(
-      row.shadows.map((shadow) => [shadow.origin, toFigures([shadow.book], primary, nowMs)]),
+      shadows.map(({ origin, book }) => [
+        origin,
+        toFigures([book], primary, stored.countMismatches(id, origin), nowMs),
+      ]),
     ),
+    control:
+      control === undefined
+        ? null
+        : { origin: control.origin, ...toFigures([control.book], primary, 0, nowMs) },
   };
+}
+
+/** All shadows of a route together, without its control. */
+export function readTotals(row: LedgerRow, stored: StoredCount, nowMs: number): MirrorFigures {
+  const books = row.shadows.filter(({ role }) => role !== ROLE_CONTROL).map(({ book }) => book);
+  const primary = readPrimaryLatency(row.book, nowMs);
+  return toFigures(books, primary, stored.countMismatches(row.entry.route.id, null), nowMs);
 }
 
 function readPrimaryLatency(book: RouteBook, nowMs: number): HistogramReading {
@@ -101,7 +144,12 @@ function readPrimaryLatency(book: RouteBook, nowMs: number): HistogramReading {
   return reading;
 }
 
-function toFigures(books: readonly ShadowBook[], primary: HistogramReading, nowMs: number): MirrorFigures {
+function toFigures(
+  books: readonly ShadowBook[],
+  primary: HistogramReading,
+  storedCount: number,
+  nowMs: number,
+): MirrorFigures {
   const sum = (cell: number): number => books.reduce((total, book) => total + book.sum(cell), 0);
   const latency = new HistogramReading();
   for (const book of books) book.readLatency(latency, nowMs);
@@ -116,8 +164,11 @@ function toFigures(books: readonly ShadowBook[], primary: HistogramReading, nowM
     status_mismatches: sum(ShadowCell.status_mismatched),
     header_mismatches: sum(ShadowCell.header_mismatched),
     body_mismatches: sum(ShadowCell.body_mismatched),
-    // Mismatches are counted and logged; none is stored.
-    mismatch_store_size: 0,
+    mismatch_store_size: storedCount,
+    noisy: sum(ShadowCell.noisy),
+    reduced: sum(ShadowCell.reduced),
+    answered_5xx: sum(ShadowCell.answered_5xx),
+    primary_errors: sum(ShadowCell.primary_errors),
     latency_p50_ms: toMs(latency, 0.5),
     latency_p95_ms: toMs(latency, 0.95),
     latency_p99_ms: toMs(latency, 0.99),
@@ -134,7 +185,7 @@ function toFigures(books: readonly ShadowBook[], primary: HistogramReading, nowM
 }
 
 /** Every reason is present, also those that never happened. */
-function toCounts<Reason extends string>(
+export function toCounts<Reason extends string>(
   reasons: readonly Reason[],
   count: (reason: Reason) => number,
 ): Record<Reason, number> {

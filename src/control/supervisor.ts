@@ -11,7 +11,9 @@ import { type Admin, type AdminAddress, createAdmin } from './admin.ts';
 import { SURFACE_ADMIN_API, SURFACE_ALL, type Surface } from './admin-api/guard.ts';
 import { openAdminKey } from './admin-key.ts';
 import { NotInForce } from './catalog.ts';
+import { FindingsStore, openFindings } from './findings-store.ts';
 import { FrontendHandle } from './frontends.ts';
+import { History } from './history.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import { createLogs, type Logs } from './logs.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -41,7 +43,7 @@ export interface Addresses {
   readonly adminKeyFile: string | null;
 }
 
-/** Makes a name for the log channel that no other gateway of this process has. */
+/** Makes names for the channels of log and findings that no other gateway of this process has. */
 let gateways = 0;
 
 export class Supervisor {
@@ -50,7 +52,12 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #writers: Writers;
   readonly #logChannel: string;
+  readonly #findingsChannel: string;
   readonly #clock = createClock();
+  readonly #findings: FindingsStore;
+  /** Takes what mirror threads report. */
+  readonly #findingsSource: { close(): void };
+  readonly #history: History;
   readonly #metrics: Metrics;
   readonly #catalog: RouteCatalog;
   /** Of the admin listener, and of the one behind the listeners for traffic. */
@@ -74,8 +81,12 @@ export class Supervisor {
     this.#config = options.config;
     this.#writers = { frontends: options.config.threads.frontend, lanes: options.config.threads.mirror };
     this.#logChannel = `umbra-${process.pid}-${threadId}-${gateways++}`;
+    this.#findingsChannel = `${this.#logChannel}-findings`;
     this.logs = createLogs({ channelName: this.#logChannel });
     this.ledger = createLedger(this.#writers);
+    this.#findings = new FindingsStore({ ledger: this.ledger });
+    this.#findingsSource = openFindings(this.#findings, this.#findingsChannel);
+    this.#history = new History({ ledger: this.ledger });
     this.#catalog = createCatalog({
       files: { routes: options.config.routes, mirrorTimeouts: options.config.apisixMirrorTimeouts },
       apply: (routes) => this.#apply(routes),
@@ -83,8 +94,10 @@ export class Supervisor {
     });
     this.#metrics = createMetrics({
       ledger: this.ledger,
+      findings: this.#findings,
       version: options.version,
       clock: this.#clock,
+      isReady: () => this.#answersReady(),
       readReload: () => this.#reload,
       readLogsLost: () => this.logs.lost(),
       readCatalog: () => this.#catalog.status(),
@@ -99,7 +112,7 @@ export class Supervisor {
     const listeners: Listener[] = [];
     for (const listener of this.#config.listeners) listeners.push(await probe(listener));
     try {
-      const entries = this.ledger.enter(await this.#openCatalog());
+      const entries = this.#enter(await this.#openCatalog());
       const { settings, keyFile } = await this.#openKey(this.#config.admin);
       const admin = await this.#openAdmin(settings, SURFACE_ALL);
       const inner = settings.onProxyPort ? await this.#openAdmin(settings, SURFACE_ADMIN_API) : null;
@@ -112,6 +125,7 @@ export class Supervisor {
       this.#serving.resolve();
       this.#isReady = true;
       this.#pingTimer = setInterval(() => this.#ping(), PING_MS).unref();
+      this.#history.start();
       this.#addNotices(notices);
       return {
         listeners: listeners.map(
@@ -155,13 +169,20 @@ export class Supervisor {
       surface,
       catalog: this.#catalog,
       ledger: this.ledger,
+      findings: this.#findings,
+      history: this.#history,
       metrics: this.#metrics,
       clock: this.#clock,
-      isReady: () => this.#isReady && this.#frontends.every((frontend) => frontend.isAlive),
+      isReady: () => this.#answersReady(),
+      onNote: (message, fields) => this.logs.info(message, fields),
       onError: (error) => this.logs.error('admin request failed', { cause: error.stack ?? error.message }),
     });
     this.#admins.push(admin);
     return admin.listen();
+  }
+
+  #answersReady(): boolean {
+    return this.#isReady && this.#frontends.every((frontend) => frontend.isAlive);
   }
 
   #startFrontend(
@@ -177,6 +198,7 @@ export class Supervisor {
       listeners,
       limits: this.#config.limits,
       logChannel: this.#logChannel,
+      findingsChannel: this.#findingsChannel,
       adminOrigin,
       entries,
     };
@@ -211,7 +233,7 @@ export class Supervisor {
   async #apply(routes: readonly Route[]): Promise<void> {
     await this.#serving.promise;
     const inForce = new Map(this.ledger.rows().map(({ entry }) => [entry.route.id, entry.route.revision]));
-    const entries = this.ledger.enter(routes);
+    const entries = this.#enter(routes);
     const order = {
       kind: 'routes' as const,
       generation: ++this.#generation,
@@ -222,6 +244,12 @@ export class Supervisor {
     await this.#tell(order);
     const { generation, changed } = order;
     this.#lastOrder = { routes: routes.length, changed: changed.length, generation };
+  }
+
+  #enter(routes: readonly Route[]): readonly RouteEntry[] {
+    const entries = this.ledger.enter(routes);
+    this.#findings.follow();
+    return entries;
   }
 
   /** Rejects when a front end does not take it in time; it takes it later, if ever it does anything again. */
@@ -285,6 +313,7 @@ export class Supervisor {
   async #stop(graceMs: number): Promise<boolean> {
     this.#isReady = false;
     clearInterval(this.#pingTimer);
+    this.#history.stop();
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<boolean[]>((resolve) => {
       timer = setTimeout(() => resolve([false]), graceMs + DRAIN_MARGIN_MS);
@@ -295,6 +324,7 @@ export class Supervisor {
     ]);
     clearTimeout(timer);
     await Promise.all(this.#admins.map((admin) => admin.close()));
+    this.#findingsSource.close();
     await this.#closeCatalog();
     return ended.every(Boolean);
   }

@@ -6,7 +6,7 @@
 //
 // The sums that hold once traffic has ceased, for every shadow:
 //   matched = skipped + dropped + sent        sent = answered + failed
-//   answered = compared + uncompared          (where the route compares)
+//   answered = compared + uncompared          (where the route compares; a control likewise)
 
 import { HISTOGRAM_BYTES, type HistogramReading } from './histogram.ts';
 import type { Route } from './model.ts';
@@ -96,8 +96,10 @@ export const ShadowCell = {
   released_bytes: 39,
   /** In the row of a mirror lane, first shadow of a route only: exchanges that a limit let pass because Redis did not count them. */
   limit_errors: 40,
+  /** Answers that wait for the control's before they are compared: a gauge. */
+  awaiting_control: 41,
 } as const;
-const SHADOW_CELLS = 41;
+const SHADOW_CELLS = 42;
 
 /** Cells of a route's row, written by front ends. */
 export const RouteCell = {
@@ -242,6 +244,16 @@ export class ShadowBook {
     let total = 0;
     for (let writer = 0; writer < this.writers; writer++) total += this.cells[writer * SHADOW_CELLS + cell]!;
     return total;
+  }
+
+  /** Every cell's sum, by ShadowCell. */
+  sums(): Float64Array {
+    const sums = new Float64Array(SHADOW_CELLS);
+    for (let at = 0; at < this.cells.length; at++) {
+      const cell = at % SHADOW_CELLS;
+      sums[cell] = sums[cell]! + this.cells[at]!;
+    }
+    return sums;
   }
 
   /** Copies in flight over all threads. */

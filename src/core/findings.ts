@@ -69,3 +69,10 @@ export interface FindingsReport {
 }
 
 export const SIGNATURE_FIELDS_MAX = 32;
+/** Stands for groups (as their one field) and for fields that a report has no room for. */
+export const OTHERS = '(others)';
+
+/** What a mismatch is grouped by, in GroupDelta and in the store alike. */
+export function toSignatureFields(diffs: readonly FieldDiff[]): string[] {
+  return [...new Set(diffs.map(({ field }) => field))].sort().slice(0, SIGNATURE_FIELDS_MAX);
+}

@@ -14,6 +14,7 @@ const VALUE_MAX = 2 ** (SUB_BUCKET_BITS + OCTAVES) - 1;
 /** The window is the running minute and the four before it. */
 const SLOTS = 5;
 const SLOT_MS = 60_000;
+export const WINDOW_MS = SLOTS * SLOT_MS;
 /** Per slot: the minute it holds, then the buckets. */
 const SLOT_CELLS = 1 + BUCKETS;
 
@@ -100,5 +101,17 @@ export class HistogramReading {
       below += samples;
     }
     return VALUE_MAX / 1000;
+  }
+
+  /** Borders in milliseconds, and samples, of every bucket that has any, from fast to slow. */
+  buckets(): [lowMs: number, highMs: number, count: number][] {
+    const buckets: [number, number, number][] = [];
+    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+      const samples = this.#buckets[bucket]!;
+      if (samples === 0) continue;
+      const [low, width] = toRange(bucket);
+      buckets.push([low / 1000, (low + width) / 1000, samples]);
+    }
+    return buckets;
   }
 }

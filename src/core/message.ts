@@ -11,6 +11,8 @@ export interface FrontendData {
   readonly listeners: readonly Listener[];
   readonly limits: Limits;
   readonly logChannel: string;
+  /** BroadcastChannel for what comparing finds out (core/findings.ts). */
+  readonly findingsChannel: string;
   /** Where requests for the Admin API go that come by these listeners; null when those do not serve it. */
   readonly adminOrigin: string | null;
   readonly entries: readonly RouteEntry[];

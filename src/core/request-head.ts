@@ -86,6 +86,18 @@ export function findHeadLine(headText: string, name: string): string | null {
   return headText.slice(at + name.length + 4, headText.indexOf('\r\n', at + 2));
 }
 
+/** Every value of that name, in lower case. */
+export function findHeadLines(headText: string, name: string): string[] {
+  const opening = `\r\n${name}: `;
+  const values: string[] = [];
+  for (let at = headText.indexOf(opening); at !== -1; ) {
+    const end = headText.indexOf('\r\n', at + 2);
+    values.push(headText.slice(at + opening.length, end));
+    at = headText.indexOf(opening, end);
+  }
+  return values;
+}
+
 /** One more header line, the last one. */
 export function addHeadLine(headText: string, name: string, value: string): string {
   return `${headText.slice(0, -2)}${name}: ${value}\r\n\r\n`;
@@ -97,6 +109,18 @@ export function setHeadLine(headText: string, name: string, value: string): stri
   if (at === -1) return addHeadLine(headText, name, value);
   const end = headText.indexOf('\r\n', at + 2);
   return `${headText.slice(0, at + 2)}${name}: ${value}${removeHeadLines(headText.slice(end), name)}`;
+}
+
+/** Every line of that name stays in its place, with another value. */
+export function setEachHeadLine(headText: string, name: string, value: string): string {
+  const opening = `\r\n${name}: `;
+  let edited = headText;
+  for (let at = edited.indexOf(opening); at !== -1; ) {
+    const valueAt = at + opening.length;
+    edited = edited.slice(0, valueAt) + value + edited.slice(edited.indexOf('\r\n', at + 2));
+    at = edited.indexOf(opening, valueAt + value.length);
+  }
+  return edited;
 }
 
 /** Removes every line of that name. */

@@ -71,6 +71,9 @@ export class ShadowAccount {
       this.#cell(lane, ShadowCell.sent) - this.#cell(lane, ShadowCell.answered) - this.#sum(lane, FAILS);
     this.#add(lane, ShadowCell.fail_worker_lost, inFlight);
     this.#add(lane, ShadowCell.drop_worker_lost, this.#handed[lane]! - this.#decided(lane));
+    // Answers that waited for their control's.
+    this.#add(lane, ShadowCell.uncompared_not_captured, this.#cell(lane, ShadowCell.awaiting_control));
+    cells[row + ShadowCell.awaiting_control] = 0;
     cells[row + ShadowCell.received] = this.#handed[lane]!;
     cells[row + ShadowCell.released_bytes] = this.#pushed[lane]!;
     Atomics.store(words, ShadowWord.in_flight + writer, 0);
@@ -81,6 +84,7 @@ export class ShadowAccount {
   #decided(lane: number): number {
     return (
       this.#cell(lane, ShadowCell.skip_limit) +
+      this.#cell(lane, ShadowCell.skip_unredactable) +
       this.#sum(lane, LANE_DROPS) +
       this.#cell(lane, ShadowCell.sent)
     );

@@ -1,11 +1,11 @@
 // One copy on its way: the client's handler, and the bounds that the client's own deadlines leave open.
 //
-// Reads a shadow's answer to the end and throws it away, hashing it when it is to be compared. Nothing that a
-// shadow sends may throw here, and no answer may hold a place in flight for ever.
+// Reads a shadow's answer to the end and throws it away, unless it is to be compared. Nothing that a shadow sends may
+// throw here, and no answer may hold a place in flight for ever.
 
 import type { FailReason } from '../core/book.ts';
 import type { Clock } from '../core/clock.ts';
-import type { Timeouts } from '../core/model.ts';
+import type { Mirror } from '../core/model.ts';
 import type {
   UpstreamAttempt,
   UpstreamClient,
@@ -14,7 +14,7 @@ import type {
   UpstreamReason,
   UpstreamRequest,
 } from '../upstream/client.ts';
-import { BodyDigest } from './comparer.ts';
+import type { Answer, BodyReader } from './answer.ts';
 import type { MirroredExchange } from './exchange.ts';
 
 /**
@@ -22,8 +22,6 @@ import type { MirroredExchange } from './exchange.ts';
  * after so many of them: one set for the request up to the answer's head, another for the answer's body.
  */
 const DEADLINES_MAX = 10;
-/** A longer answer is cut off. */
-const ANSWER_BYTES_MAX = 2 ** 30;
 
 /** How a client's reasons are counted. Its queue is never used (clients.ts), and only a stop aborts uncut. */
 const FAIL_REASON_OF: Record<UpstreamReason, FailReason> = {
@@ -39,11 +37,11 @@ const FAIL_REASON_OF: Record<UpstreamReason, FailReason> = {
 };
 
 /** Why an attempt is ended from this side. */
-export type CutReason = 'read_timeout' | 'malformed' | 'shutdown';
+export type CutReason = 'read_timeout' | 'answer_too_large' | 'shutdown';
 
 export interface AttemptOwner {
   readonly clock: Clock;
-  readonly timeouts: Timeouts;
+  readonly mirror: Mirror;
   /** Called once. `reason` is null for an answer that came to its end. */
   onAttemptEnd(attempt: CopyAttempt, reason: FailReason | null): void;
 }
@@ -54,18 +52,21 @@ export class CopyAttempt implements UpstreamHandler {
   /** The shadow's, once its head has come. */
   status = 0;
   readonly #owner: AttemptOwner;
-  readonly #digest: BodyDigest | null;
+  /** Null when nobody looks at the answer. */
+  readonly #reader: BodyReader | null;
   #attempt: UpstreamAttempt | null = null;
   #cutAtMs: number;
   #cut: CutReason | null = null;
   #answerBytes = 0;
+  /** The answer's header lines, where they are compared. */
+  #lines = '';
 
   constructor(owner: AttemptOwner, exchange: MirroredExchange) {
-    const { connectMs, sendMs, readMs } = owner.timeouts;
+    const { connectMs, sendMs, readMs } = owner.mirror.timeouts;
     this.exchange = exchange;
     this.startedMs = owner.clock();
     this.#owner = owner;
-    this.#digest = exchange.isHashed ? new BodyDigest() : null;
+    this.#reader = exchange.openReader();
     this.#cutAtMs = this.startedMs + connectMs + DEADLINES_MAX * (sendMs + readMs);
   }
 
@@ -74,9 +75,9 @@ export class CopyAttempt implements UpstreamHandler {
     this.#attempt = client.dispatch(request, this);
   }
 
-  /** SHA-256 of the answer's body; empty when it was not hashed. Once, at the end. */
-  takeDigest(): string {
-    return this.#digest?.finish() ?? '';
+  /** What came, for the comparison; null when nobody is to look at it. Once, after an answer's end. */
+  takeAnswer(): Answer | null {
+    return this.#reader?.finish(this.status, this.#lines) ?? null;
   }
 
   /** Ends it; onAttemptEnd() follows in a later turn. */
@@ -94,9 +95,11 @@ export class CopyAttempt implements UpstreamHandler {
 
   onDrain(): void {}
 
-  onHead(status: number): void {
+  onHead(status: number, _statusText: string, _contentLength: number, lines: string): void {
+    const { clock, mirror } = this.#owner;
     this.status = status;
-    this.#cutAtMs = this.#owner.clock() + DEADLINES_MAX * this.#owner.timeouts.readMs;
+    if (this.#reader !== null && mirror.compare?.detail != null) this.#lines = lines;
+    this.#cutAtMs = clock() + DEADLINES_MAX * mirror.timeouts.readMs;
   }
 
   onHeadAlone(): void {}
@@ -104,15 +107,17 @@ export class CopyAttempt implements UpstreamHandler {
   onBody(chunk: Uint8Array): void {
     if (this.#cut !== null) return;
     this.#answerBytes += chunk.length;
-    if (this.#answerBytes > ANSWER_BYTES_MAX) this.cutOff('malformed');
-    else this.#digest?.add(chunk);
+    if (this.#answerBytes > this.#owner.mirror.maxAnswerBytes) this.cutOff('answer_too_large');
+    else this.#reader?.add(chunk);
   }
 
   onEnd(): void {
+    if (this.#cut !== null) this.#reader?.discard();
     this.#owner.onAttemptEnd(this, this.#cut);
   }
 
   onError(failure: UpstreamFailure): void {
+    this.#reader?.discard();
     this.#owner.onAttemptEnd(this, this.#cut ?? FAIL_REASON_OF[failure.reason]);
   }
 }

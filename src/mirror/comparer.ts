@@ -1,177 +1,292 @@
-// Compares a shadow's answer with the primary's: status, and SHA-256 of the body.
+// Compares shadows' answers with the primary's for one rule: in detail or by digest, noise left out, and counts it.
 //
-// Bodies are hashed piece by piece as they come and are never put together; of a primary's answer only the
-// digest is kept until its shadows have answered. Writes the comparing cells of a shadow's row and says each
-// mismatch once to the log, which bounds itself.
+// Owns what a rule learns by comparing in this thread: its noise and its findings. Writes the comparing cells of a
+// shadow's row and says each mismatch once to the log, which bounds itself. Nothing that an answer holds may end the
+// thread.
 
-import assert from 'node:assert';
-import { createHash, type Hash, hash } from 'node:crypto';
-import { ShadowCell, type UncomparedReason } from '../core/book.ts';
+import { ShadowCell } from '../core/book.ts';
+import type { AnswerContent, AnswerDiff, FieldDiff } from '../core/diff/answer-diff.ts';
+import type { DiffRules } from '../core/diff/diff-rules.ts';
+import { diffAnswers } from '../core/diff/differ.ts';
+import { toSignatureFields } from '../core/findings.ts';
 import type { LogSink } from '../core/log.ts';
-import { type Job, PrimaryAnswer } from './job.ts';
+import type { Compare, Mirror, Route } from '../core/model.ts';
+import type { Answer } from './answer.ts';
+import { compileExampleRules, ExampleDraft, type ExampleRules } from './example.ts';
+import type { MirroredExchange } from './exchange.ts';
+import type { FindingsPoster, ShadowFindings } from './findings.ts';
+import { ExchangeNoise, NoiseProfile, subtractNoise } from './noise.ts';
+import type { PrimaryReading } from './primary.ts';
+import { redactTarget } from './redaction.ts';
 
-/** Answers of primaries that may be under way in pieces at one time; one more is not compared. */
-const STREAMS_MAX = 16_384;
+/** Characters of a log line's list of fields. */
+const LOGGED_FIELDS_LENGTH_MAX = 512;
+/** A defect of the comparison is told no more often. */
+const DEFECT_LOG_MS = 1000;
+export const NOTE_INTERNAL = 'internal';
+/** Its route would have kept it, the thread could not (answer.ts). */
+const NOTE_NO_ROOM = 'there was no room to keep the bodies';
 
-const NO_CHUNK = new Uint8Array(0);
+const HEADER_FIELD = 'header:';
+const BODY_FIELD = 'body';
+const STATUS_FIELD = 'status';
 
-/** SHA-256 of a shadow's body as it comes. A body of one piece, the usual one, is hashed in one go. */
-export class BodyDigest {
-  #first: Uint8Array | null = null;
-  #hash: Hash | null = null;
+/** What a comparison needs of the thread that it runs in. */
+export interface ComparerHost {
+  readonly log: LogSink;
+  readonly findings: FindingsPoster;
+  onLogSuppressed(): void;
+}
 
-  /** Keeps the first chunk until the second one or finish(). */
-  add(chunk: Uint8Array): void {
-    if (chunk.length === 0) return;
-    if (this.#hash !== null) {
-      this.#hash.update(chunk);
-    } else if (this.#first === null) {
-      this.#first = new Uint8Array(chunk);
-    } else {
-      this.#hash = createHash('sha256').update(this.#first).update(chunk);
-      this.#first = null;
+/** The differences of two answers, and which of them count. */
+interface Verdict {
+  readonly diff: AnswerDiff;
+  readonly counted: readonly FieldDiff[];
+  readonly hasStatus: boolean;
+  readonly hasHeader: boolean;
+  readonly hasBody: boolean;
+}
+
+/** What an answer was, when its body is not looked at any more. */
+export interface AnswerFacts {
+  readonly status: number;
+  readonly latencyMs: number;
+}
+
+export class RuleComparer {
+  readonly route: Route;
+  readonly mirror: Mirror;
+  readonly compare: Compare;
+  readonly host: ComparerHost;
+  readonly profile = new NoiseProfile();
+  readonly exampleRules: ExampleRules;
+  /** Null where only status and digest are compared. */
+  readonly #rules: DiffRules | null;
+  readonly #diff: typeof diffAnswers;
+  #defectToldMs = Number.NEGATIVE_INFINITY;
+
+  /** `diff` is for tests. */
+  constructor(
+    host: ComparerHost,
+    route: Route,
+    mirror: Mirror,
+    compare: Compare,
+    rules: DiffRules | null,
+    diff: typeof diffAnswers = diffAnswers,
+  ) {
+    this.host = host;
+    this.route = route;
+    this.mirror = mirror;
+    this.compare = compare;
+    this.exampleRules = compileExampleRules(mirror);
+    this.#rules = rules;
+    this.#diff = diff;
+  }
+
+  get isDetailed(): boolean {
+    return this.#rules !== null;
+  }
+
+  /** Never throws. */
+  diff(primary: Answer, shadow: Answer): AnswerDiff {
+    const rules = this.#rules;
+    if (rules === null) return this.#diffDigests(primary, shadow, null);
+    // A border although it is our own code: what answers hold is not ours, and a body on which the comparison fails would
+    // otherwise end the thread, and the next one, as often as somebody asks for it.
+    try {
+      const diff = this.#diff(primary, shadow, rules);
+      const hasNoRoom =
+        diff.bodyMethod === 'digest' && (isRefused(primary, rules) || isRefused(shadow, rules));
+      return hasNoRoom ? { ...diff, note: NOTE_NO_ROOM } : diff;
+    } catch (error) {
+      this.#tellDefect(error);
+      return this.#diffDigests(primary.toDigested(), shadow.toDigested(), NOTE_INTERNAL);
     }
   }
 
-  finish(): string {
-    if (this.#hash !== null) return this.#hash.digest('base64');
-    return hash('sha256', this.#first ?? NO_CHUNK, 'base64');
+  /** By status, number of bytes and digest alone. */
+  #diffDigests(primary: AnswerContent, shadow: AnswerContent, note: string | null): AnswerDiff {
+    const isStatusEqual = primary.status === shadow.status;
+    const isBodyEqual = primary.digest === shadow.digest;
+    if (isStatusEqual && isBodyEqual && note === null) return SAME_BY_DIGEST;
+    const diffs: FieldDiff[] = [];
+    if (!isStatusEqual) {
+      const [before, after] = [String(primary.status), String(shadow.status)];
+      diffs.push({ field: STATUS_FIELD, at: STATUS_FIELD, kind: 'value', primary: before, shadow: after });
+    }
+    if (!isBodyEqual) {
+      const [before, after] = [this.#toDigestText(primary), this.#toDigestText(shadow)];
+      diffs.push({ field: BODY_FIELD, at: BODY_FIELD, kind: 'digest', primary: before, shadow: after });
+    }
+    return { diffs, isCut: false, bodyMethod: 'digest', note };
+  }
+
+  /** Not the digest where places are masked: a short secret could be found by trying. */
+  #toDigestText({ bodyBytes, digest }: AnswerContent): string {
+    const length = bodyBytes === 1 ? '1 byte' : `${bodyBytes} bytes`;
+    if (bodyBytes === 0 || this.compare.mask.length > 0) return length;
+    return `${length}, sha256 ${Buffer.from(digest, 'base64').toString('hex')}`;
+  }
+
+  #tellDefect(error: unknown): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#defectToldMs < DEFECT_LOG_MS) return;
+    this.#defectToldMs = nowMs;
+    if (!this.host.log('error', 'comparison failed', { route: this.route.id, cause: toTrace(error) })) {
+      this.host.onLogSuppressed();
+    }
   }
 }
 
-/** What is left of a primary's answer for the comparison. */
-export interface PrimaryReading {
-  /** Null when there is something to compare with. */
-  readonly uncompared: UncomparedReason | null;
-  readonly status: number;
-  /** Empty when there is nothing to compare with. */
-  readonly digest: string;
-  readonly latencyMs: number;
+const SAME_BY_DIGEST: AnswerDiff = { diffs: [], isCut: false, bodyMethod: 'digest', note: null };
+
+/** What it was and where. Not its message, which may show what is masked. */
+function toTrace(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^ +at /.test(line));
+  return [error.name, ...frames].join('\n');
 }
 
-/** What a mismatch is logged with. */
-export interface MismatchSubject {
-  readonly route: string;
-  readonly shadow: string;
-  readonly method: string;
-  readonly path: string;
-  readonly requestId: string | null;
+function isRefused({ body, bodyBytes }: AnswerContent, { maxBodyCaptureBytes }: DiffRules): boolean {
+  return body === null && bodyBytes <= maxBodyCaptureBytes;
 }
 
-export interface ShadowReading {
-  readonly status: number;
-  readonly digest: string;
-  readonly latencyMs: number;
-}
+/** A shadow or a control of a rule, as what it answers is counted. */
+export class ComparedShadow {
+  readonly isControl: boolean;
+  readonly comparer: RuleComparer;
+  readonly #origin: string;
+  readonly #cells: Float64Array;
+  readonly #row: number;
+  /** Null for a control. */
+  readonly #findings: ShadowFindings | null;
 
-/** Whether an answer was compared, and which parts of it differ. */
-export interface Verdict {
-  readonly uncompared: UncomparedReason | null;
-  readonly statusMatch: boolean;
-  readonly bodyMatch: boolean;
-}
-
-export function compareAnswers(primary: PrimaryReading, shadow: ShadowReading): Verdict {
-  return {
-    uncompared: primary.uncompared,
-    statusMatch: primary.status === shadow.status,
-    bodyMatch: primary.digest === shadow.digest,
-  };
-}
-
-/** `row` is the index of the writer's first cell. */
-export function countVerdict(cells: Float64Array, row: number, verdict: Verdict): void {
-  if (verdict.uncompared !== null) {
-    count(cells, row + ShadowCell[`uncompared_${verdict.uncompared}`]);
-    return;
+  /** `row` is the index of the writer's first cell. */
+  constructor(comparer: RuleComparer, origin: string, isControl: boolean, cells: Float64Array, row: number) {
+    const { route, host } = comparer;
+    this.comparer = comparer;
+    this.isControl = isControl;
+    this.#origin = origin;
+    this.#cells = cells;
+    this.#row = row;
+    this.#findings = isControl
+      ? null
+      : host.findings.open({ route: route.id, revision: route.revision, shadow: origin });
   }
-  count(cells, row + ShadowCell.compared);
-  if (!verdict.statusMatch) count(cells, row + ShadowCell.status_mismatched);
-  if (!verdict.bodyMatch) count(cells, row + ShadowCell.body_mismatched);
-  if (!verdict.statusMatch || !verdict.bodyMatch) count(cells, row + ShadowCell.mismatched);
+
+  /** There was nothing to compare its answer with. */
+  onUncompared(primary: PrimaryReading): void {
+    this.count(ShadowCell[`uncompared_${primary.uncompared!}`]);
+  }
+
+  /** As a control: whatever differs counts here, and is noise for the shadows. */
+  onControl(diff: AnswerDiff): ExchangeNoise {
+    const noise = new ExchangeNoise(diff);
+    this.comparer.profile.add(noise.fields);
+    this.#countVerdict(toVerdict(diff, diff.diffs));
+    return noise;
+  }
+
+  /** `noise`: what the control's answer said, or null without one. */
+  onCompared(
+    exchange: MirroredExchange,
+    primary: PrimaryReading,
+    answer: AnswerFacts,
+    diff: AnswerDiff,
+    noise: ExchangeNoise | null,
+  ): void {
+    const verdict = toVerdict(diff, subtractNoise(diff.diffs, this.comparer.profile, noise));
+    this.#countVerdict(verdict);
+    const isMismatch = verdict.counted.length > 0;
+    const timestampMs = Date.now();
+    this.#findings!.add({
+      timestampMs,
+      primaryLatencyMs: primary.latencyMs,
+      shadowLatencyMs: answer.latencyMs,
+      diffs: diff.diffs,
+      counted: verdict.counted,
+      noise,
+      draft: isMismatch ? this.#toDraft(exchange, primary, answer, verdict, timestampMs) : null,
+    });
+    if (isMismatch && this.comparer.compare.logMismatches) this.#log(exchange, primary, answer, verdict);
+  }
+
+  /** No comparison follows. */
+  close(): void {
+    if (this.#findings !== null) this.comparer.host.findings.close(this.#findings);
+  }
+
+  /** Adds to a cell of its row. */
+  count(cell: number, amount = 1): void {
+    this.#cells[this.#row + cell] = this.#cells[this.#row + cell]! + amount;
+  }
+
+  #countVerdict({ diff, counted, hasStatus, hasHeader, hasBody }: Verdict): void {
+    this.count(ShadowCell.compared);
+    if (this.comparer.isDetailed && diff.bodyMethod === 'digest' && diff.note !== null) {
+      this.count(ShadowCell.reduced);
+    }
+    if (counted.length < diff.diffs.length) this.count(ShadowCell.noisy);
+    if (counted.length === 0) return;
+    this.count(ShadowCell.mismatched);
+    if (hasStatus) this.count(ShadowCell.status_mismatched);
+    if (hasHeader) this.count(ShadowCell.header_mismatched);
+    if (hasBody) this.count(ShadowCell.body_mismatched);
+  }
+
+  #toDraft(
+    exchange: MirroredExchange,
+    primary: PrimaryReading,
+    answer: AnswerFacts,
+    { diff, counted }: Verdict,
+    timestampMs: number,
+  ): ExampleDraft {
+    const parts = {
+      timestampMs,
+      primaryStatus: primary.status,
+      shadowStatus: answer.status,
+      primaryLatencyMs: primary.latencyMs,
+      shadowLatencyMs: answer.latencyMs,
+      diffs: counted,
+      isCut: diff.isCut,
+      bodyMethod: diff.bodyMethod,
+      note: diff.note,
+    };
+    return new ExampleDraft(this.comparer.exampleRules, parts, exchange.headText, exchange.bodySample);
+  }
+
+  #log(exchange: MirroredExchange, primary: PrimaryReading, answer: AnswerFacts, verdict: Verdict): void {
+    const { host, route, mirror } = this.comparer;
+    const isLogged = host.log('warn', 'mirror mismatch', {
+      route: route.id,
+      shadow: this.#origin,
+      method: exchange.method,
+      path: redactTarget(exchange.rawTarget, mirror.redact.query),
+      request_id: exchange.requestId,
+      primary_status: primary.status,
+      shadow_status: answer.status,
+      status_match: !verdict.hasStatus,
+      body_match: !verdict.hasBody,
+      fields: toSignatureFields(verdict.counted).join(', ').slice(0, LOGGED_FIELDS_LENGTH_MAX),
+      primary_latency_ms: roundMs(primary.latencyMs),
+      shadow_latency_ms: roundMs(answer.latencyMs),
+    });
+    if (!isLogged) host.onLogSuppressed();
+  }
 }
 
-function count(cells: Float64Array, at: number): void {
-  cells[at] = cells[at]! + 1;
+function toVerdict(diff: AnswerDiff, counted: readonly FieldDiff[]): Verdict {
+  let hasStatus = false;
+  let hasHeader = false;
+  let hasBody = false;
+  for (const { field } of counted) {
+    if (field === STATUS_FIELD) hasStatus = true;
+    else if (field.startsWith(HEADER_FIELD)) hasHeader = true;
+    else hasBody = true;
+  }
+  return { diff, counted, hasStatus, hasHeader, hasBody };
 }
 
 function roundMs(ms: number): number {
   return Math.round(ms * 1000) / 1000;
-}
-
-/** Returns false when the log suppressed it. */
-export function logMismatch(
-  log: LogSink,
-  subject: MismatchSubject,
-  primary: PrimaryReading,
-  shadow: ShadowReading,
-  verdict: Verdict,
-): boolean {
-  return log('warn', 'mirror mismatch', {
-    route: subject.route,
-    shadow: subject.shadow,
-    method: subject.method,
-    path: subject.path,
-    request_id: subject.requestId,
-    primary_status: primary.status,
-    shadow_status: shadow.status,
-    status_match: verdict.statusMatch,
-    body_match: verdict.bodyMatch,
-    primary_latency_ms: roundMs(primary.latencyMs),
-    shadow_latency_ms: roundMs(shadow.latencyMs),
-  });
-}
-
-/** The answers of primaries that come in pieces, ahead of their jobs. */
-export class PrimaryStreams {
-  /** Null for a stream that there was no room for, so that its further pieces are not taken for a beginning. */
-  readonly #streams = new Map<number, Hash | null>();
-  #hashes = 0;
-
-  /** Hashed at once: a kept chunk would keep its whole batch in memory. */
-  onChunk(stream: number, chunk: Uint8Array): void {
-    let running = this.#streams.get(stream);
-    if (running === undefined) {
-      running = this.#hashes < STREAMS_MAX ? createHash('sha256') : null;
-      this.#streams.set(stream, running);
-      if (running !== null) this.#hashes++;
-    }
-    running?.update(chunk);
-  }
-
-  /** Ends a stream; null when nothing is known of it. */
-  take(stream: number): Hash | null {
-    const running = this.#streams.get(stream) ?? null;
-    this.#streams.delete(stream);
-    if (running !== null) this.#hashes--;
-    return running;
-  }
-}
-
-/** Reads what a job of a comparing route says of its primary's answer. `streamed` is the job's stream, taken. */
-export function readPrimary(job: Job, streamed: Hash | null): PrimaryReading {
-  switch (job.answer) {
-    case PrimaryAnswer.inline:
-      return toReading(job, hash('sha256', job.answerBody, 'base64'));
-    case PrimaryAnswer.streamed:
-      return streamed === null
-        ? toUncompared(job, 'not_captured')
-        : toReading(job, streamed.digest('base64'));
-    case PrimaryAnswer.failed:
-      return toUncompared(job, 'primary_failed');
-    case PrimaryAnswer.incomplete:
-      return toUncompared(job, 'primary_incomplete');
-    case PrimaryAnswer.notCaptured:
-      return toUncompared(job, 'not_captured');
-    default:
-      assert.fail(`a job of a comparing route says ${job.answer} of its primary's answer`);
-  }
-}
-
-function toReading(job: Job, digest: string): PrimaryReading {
-  return { uncompared: null, status: job.status, digest, latencyMs: job.primaryLatencyMs };
-}
-
-function toUncompared(job: Job, reason: UncomparedReason): PrimaryReading {
-  return { uncompared: reason, status: job.status, digest: '', latencyMs: job.primaryLatencyMs };
 }

@@ -1,11 +1,13 @@
 // Turns the head of a job into the request that a shadow gets.
 //
-// Works on the text that went to the primary and changes only the lines that the rule changes: nothing is decoded,
-// normalised or put in another order. What the head says was checked by the front end, what the rule says by config,
-// so nothing here fails.
+// Works on the text that went to the primary, redacted where the rule says so (redaction.ts), and changes only the lines
+// that the rule changes: nothing is decoded, normalised or put in another order. What the head says was checked by the
+// front end, what the rule says by config, so nothing here fails.
 
+import { randomUUID } from 'node:crypto';
+import { toCopyTarget } from '../core/copy-target.ts';
 import { MIRROR_MARK } from '../core/headers.ts';
-import { CONCAT_PREFIX, HOST_NODE, HOST_PASS, type Mirror, type Shadow } from '../core/model.ts';
+import { HOST_NODE, HOST_PASS, type Mirror, type Shadow } from '../core/model.ts';
 import {
   addHeadLine,
   findHeadLine,
@@ -16,18 +18,24 @@ import {
   setHeadLine,
   setTarget,
 } from '../core/request-head.ts';
+import { isTraceparent, type SpanIds } from '../core/trace-context.ts';
 import type { UpstreamRequest } from '../upstream/client.ts';
 
-/** The rule's path: instead of the path, the query kept; or in front of the whole target, no slash put in or taken out. */
-export function toCopyTarget(path: string, mode: Mirror['pathConcatMode'], target: string): string {
-  if (mode === CONCAT_PREFIX) return path + target;
-  const query = target.indexOf('?');
-  return query < 0 ? path : path + target.slice(query);
-}
+export { toCopyTarget };
 
-/** What all shadows of a rule get alike: the primary's head, the rule's path, the loop mark, the length of a streamed body. */
+const TRACEPARENT_OPENING = '\r\ntraceparent: ';
+/** draft-ietf-httpapi-idempotency-key-header-07 */
+const IDEMPOTENCY_KEY = 'idempotency-key';
+/** Methods of which a copy may get a key: they write, and their effect is looked for. */
+const WRITING_METHODS: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
+
+/**
+ * What all shadows of a rule get alike: the primary's head, the rule's path, the loop mark, the length of a streamed body, a
+ * key for an exchange that writes and has none.
+ */
 export function toCopyHead(headText: string, mirror: Mirror, routeId: string, bodyBytes: number): string {
-  let copy = setHeadLine(headText, MIRROR_MARK, routeId);
+  // Never a second mark: what arrives with one is not mirrored (decision.ts).
+  let copy = addHeadLine(headText, MIRROR_MARK, routeId);
   if (mirror.path !== null) {
     copy = setTarget(copy, toCopyTarget(mirror.path, mirror.pathConcatMode, readTarget(copy)));
   }
@@ -35,12 +43,32 @@ export function toCopyHead(headText: string, mirror: Mirror, routeId: string, bo
   if (bodyBytes > 0 && findHeadLine(copy, 'content-length') === null) {
     copy = addHeadLine(copy, 'content-length', String(bodyBytes));
   }
-  return copy;
+  return mirror.idempotencyKey ? addIdempotencyKey(copy) : copy;
 }
 
-/** A shadow's own rules on top. */
-export function toShadowHead(headText: string, shadow: Shadow): string {
-  let edited = headText;
+/** The key is a string of RFC 8941. The client's own one stays. */
+function addIdempotencyKey(headText: string): string {
+  if (!WRITING_METHODS.has(readMethod(headText)) || findHeadLine(headText, IDEMPOTENCY_KEY) !== null) {
+    return headText;
+  }
+  return addHeadLine(headText, IDEMPOTENCY_KEY, `"umbra-${randomUUID()}"`);
+}
+
+/** A copy is a span of its own in the trace of its request. What is not a single sound `traceparent` stays as it is. */
+function renewSpan(headText: string, spanIds: SpanIds): string {
+  const at = headText.indexOf(TRACEPARENT_OPENING);
+  if (at === -1) return headText;
+  const from = at + TRACEPARENT_OPENING.length;
+  const end = headText.indexOf('\r\n', from);
+  if (!isTraceparent(headText.slice(from, end)) || headText.indexOf(TRACEPARENT_OPENING, end) !== -1) {
+    return headText;
+  }
+  return spanIds.renew(headText, from, end);
+}
+
+/** A shadow's own span, and its own rules on top. */
+export function toShadowHead(headText: string, shadow: Shadow, spanIds: SpanIds): string {
+  let edited = renewSpan(headText, spanIds);
   if (shadow.hostHeader !== HOST_PASS) {
     edited = setHeadLine(
       edited,

@@ -1,7 +1,7 @@
 // One route's mirror on one front end: decides, counts, and opens taps. Everything here runs on the hot path.
 
 import { type DropReason, RouteBook, type RouteEntry, RouteWord, ShadowCell } from '../core/book.ts';
-import type { Mirror } from '../core/model.ts';
+import { type Mirror, ROLE_CONTROL } from '../core/model.ts';
 import type { ExchangeObserver, Observation, ObservedExchange } from '../core/observer.ts';
 import { LimitWindow } from '../core/window.ts';
 import type { ShadowAccount } from './account.ts';
@@ -39,6 +39,8 @@ export class MirrorRoute implements Observation {
   readonly #decision: Decision;
   readonly #window: LimitWindow | null;
   readonly #everyShadow: number;
+  /** The control's bit; 0 without one. */
+  readonly #control: number;
   readonly #row: number;
   readonly #words: Int32Array;
   readonly #spare: Tap[] = [];
@@ -58,6 +60,8 @@ export class MirrorRoute implements Observation {
     this.#decision = new Decision(parts.mirror);
     this.#window = limit === null ? null : new LimitWindow(limit);
     this.#everyShadow = 2 ** parts.accounts.length - 1;
+    const control = parts.mirror.shadows.findIndex(({ role }) => role === ROLE_CONTROL);
+    this.#control = control === -1 ? 0 : 1 << control;
     this.#row = parts.accounts[0]!.book.row(parts.writer);
   }
 
@@ -95,7 +99,10 @@ export class MirrorRoute implements Observation {
     this.#parts.onRetired(this);
   }
 
-  /** Bits of the shadows whose breaker lets copies pass; the others are counted. */
+  /**
+   * Bits of the shadows whose breaker lets copies pass; the others are counted. A control alone has nobody to be compared
+   * for: it gets none then either, and is counted alike.
+   */
   #passBreakers(nowMs: number): number {
     let shadows = this.#everyShadow;
     for (let index = 0; index < this.accounts.length; index++) {
@@ -103,7 +110,9 @@ export class MirrorRoute implements Observation {
       this.count(ShadowCell.drop_breaker_open, 1 << index);
       shadows &= ~(1 << index);
     }
-    return shadows;
+    if (shadows !== this.#control) return shadows;
+    this.count(ShadowCell.drop_breaker_open, shadows);
+    return 0;
   }
 
   // For taps

@@ -23,6 +23,7 @@ export interface MirroringOptions {
   readonly writers: Writers;
   readonly processBook: SharedArrayBuffer;
   readonly logChannel: string;
+  readonly findingsChannel: string;
   readonly workerFile: string;
   readonly clock: Clock;
   /** Whether the machine has no time for copies. */
@@ -45,7 +46,7 @@ export class Mirroring {
   #stopped = false;
 
   constructor(options: MirroringOptions) {
-    const { writers, frontend, processBook, logChannel } = options;
+    const { writers, frontend, processBook, logChannel, findingsChannel } = options;
     this.#options = options;
     const book = new ProcessBook(processBook, writers);
     this.#cells = book.threads;
@@ -54,7 +55,15 @@ export class Mirroring {
       { length: writers.lanes },
       (_, lane) =>
         new Lane({
-          workerData: { workerFile: options.workerFile, writers, frontend, lane, processBook, logChannel },
+          workerData: {
+            workerFile: options.workerFile,
+            writers,
+            frontend,
+            lane,
+            processBook,
+            logChannel,
+            findingsChannel,
+          },
           clock: options.clock,
           onLost: () => this.#onLost(lane),
           onReady: () => this.#countThreads(),

@@ -4,47 +4,28 @@
 // that it is received to its end, so that a stop can tell when all is done. One per thread.
 
 import assert from 'node:assert';
-import type { Hash } from 'node:crypto';
-import {
-  LaneCell,
-  laneWriter,
-  ProcessBook,
-  type RouteEntry,
-  ShadowBook,
-  ShadowCell,
-  writerCount,
-} from '../core/book.ts';
+import { LaneCell, laneWriter, ProcessBook, writerCount } from '../core/book.ts';
 import { type Clock, createClock } from '../core/clock.ts';
 import { type LogSink, openLogSink } from '../core/log.ts';
-import { LIMIT_LOCAL, type Limit, type Mirror } from '../core/model.ts';
-import { LimitWindow } from '../core/window.ts';
+import { SpanIds } from '../core/trace-context.ts';
 import type { CreateUpstreamClient } from '../upstream/client.ts';
+import { type BodyCapture, CaptureBudget } from './answer.ts';
 import { ShadowClients } from './clients.ts';
-import { PrimaryStreams, readPrimary } from './comparer.ts';
-import { type ExchangeRule, MirroredExchange } from './exchange.ts';
+import type { ComparerHost } from './comparer.ts';
+import { MirroredExchange } from './exchange.ts';
+import { FindingsPoster } from './findings.ts';
 import { type Job, PrimaryAnswer, type RecordVisitor, readBatch } from './job.ts';
 import { type LimitedJob, Limiter, type RedisLimit } from './limiter.ts';
-import { type ShadowHost, ShadowLane } from './shadow.ts';
+import { captureBytesMax, PrimaryStreams, readPrimary } from './primary.ts';
+import { redactJob } from './redaction.ts';
+import { closeRule, openRule, type RuleLane, type RuleParts } from './rule.ts';
+import type { ShadowHost, ShadowLane } from './shadow.ts';
 import type { Batch, MirrorRule, MirrorWorkerData } from './task.ts';
 
 /** How often waiting copies look for room that another thread has left. */
 const RETRY_MS = 50;
 /** How often attempts are checked against their whole time (attempt.ts). */
 const SWEEP_MS = 1000;
-
-/** A rule at work in this thread. */
-interface RuleLane extends ExchangeRule {
-  readonly key: number;
-  readonly limit: { readonly settings: Limit; readonly window: LimitWindow } | null;
-  /** One that Redis counts; `limit` is null then. */
-  readonly redisLimit: RedisLimit | null;
-  /** In the order of the mirror's shadows. */
-  readonly shadows: ShadowLane[];
-  /** Copies that were received and have not ended. */
-  copies: number;
-  /** No later record names it. */
-  isRetired: boolean;
-}
 
 /** A job's copies while their limit is asked for. Their body is in memory of their own. */
 class WaitingCopies implements LimitedJob {
@@ -64,7 +45,7 @@ class WaitingCopies implements LimitedJob {
 
   skip(): void {
     this.#exchange.skip();
-    for (const shadow of this.#shadows) shadow.onLimit();
+    for (const shadow of this.#shadows) shadow.onSkip('limit');
   }
 
   cutOff(): void {
@@ -72,15 +53,17 @@ class WaitingCopies implements LimitedJob {
   }
 }
 
-export class MirrorSender implements ShadowHost, RecordVisitor {
+export class MirrorSender implements ShadowHost, ComparerHost, RecordVisitor {
   readonly clock: Clock = createClock();
   readonly log: LogSink;
+  readonly findings: FindingsPoster;
   readonly writer: number;
-  readonly #writers: number;
   readonly #clients: ShadowClients;
+  readonly #parts: RuleParts;
   readonly #laneCells: Float64Array;
   readonly #laneRow: number;
-  readonly #streams = new PrimaryStreams();
+  readonly #budget = new CaptureBudget();
+  readonly #streams = new PrimaryStreams(this.#budget);
   readonly #limiter = new Limiter(this);
   readonly #rules = new Map<number, RuleLane>();
   readonly #waiting = new Set<ShadowLane>();
@@ -95,9 +78,18 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
     const { writers, frontend, lane } = data;
     const processBook = new ProcessBook(data.processBook, writers);
     this.log = openLogSink(data.logChannel);
+    this.findings = new FindingsPoster(data.findingsChannel);
     this.writer = laneWriter(writers, frontend, lane);
-    this.#writers = writerCount(writers);
     this.#clients = new ShadowClients(createClient);
+    this.#parts = {
+      host: this,
+      writers: writerCount(writers),
+      clients: this.#clients,
+      limiter: this.#limiter,
+      spanIds: new SpanIds(),
+      budget: this.#budget,
+      onCopyEnd: (rule) => this.#onCopyEnd(rule),
+    };
     this.#laneCells = processBook.lanes;
     this.#laneRow = processBook.laneRow(frontend, lane);
     // A predecessor's copies do not wait any more.
@@ -123,6 +115,7 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
     const timer = setTimeout(() => this.#shutDown(), Math.max(0, deadlineMs - this.clock()));
     if (this.#copies === 0) resolve();
     await promise;
+    this.findings.flush();
     clearTimeout(timer);
     if (this.#retryTimer !== null) clearInterval(this.#retryTimer);
     if (this.#sweepTimer !== null) clearTimeout(this.#sweepTimer);
@@ -136,37 +129,56 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
     this.#limiter.flush();
   }
 
-  onJob(job: Job): void {
+  onJob(received: Job): void {
     this.#count(LaneCell.jobs, 1);
-    const rule = this.#rule(job.rule);
-    assert(job.shadows !== 0 && job.shadows < 2 ** rule.shadows.length, 'a job names an unknown shadow');
-    const streamed = job.answer === PrimaryAnswer.streamed ? this.#streams.take(job.stream) : null;
-    const named = rule.shadows.filter((_shadow, index) => (job.shadows >>> index) & 1);
+    const rule = this.#rule(received.rule);
+    const { shadows, answer } = received;
+    assert(shadows !== 0 && shadows < 2 ** rule.shadows.length, 'a job names an unknown shadow');
+    const streamed = answer === PrimaryAnswer.streamed ? this.#streams.take(received.stream) : null;
+    const named = rule.shadows.filter((_shadow, index) => (shadows >>> index) & 1);
     rule.copies += named.length;
     this.#copies += named.length;
     for (const shadow of named) shadow.onReceived();
+    // Before the limit is asked: what is not sent takes nothing of it.
+    const job = redactJob(received, rule.mirror.redact);
+    if (job === null) {
+      this.#skip('unredactable', rule, received, named, streamed);
+      return;
+    }
     const nowMs = this.clock();
     if (rule.limit !== null) {
       const { settings, window } = rule.limit;
       if (!window.take(settings.count, settings.windowMs, nowMs)) {
-        this.#skipByLimit(rule, job, named);
+        this.#skip('limit', rule, job, named, streamed);
         return;
       }
     }
     if (rule.redisLimit !== null) {
       const verdict = rule.redisLimit.look(nowMs, job.bytes);
-      if (verdict === 'skip') this.#skipByLimit(rule, job, named);
+      if (verdict === 'skip') this.#skip('limit', rule, job, named, streamed);
       else if (verdict === 'wait') this.#waitForLimit(rule, rule.redisLimit, job, named, streamed);
       if (verdict !== 'send') return;
     }
-    const exchange = new MirroredExchange(rule, job, named.length);
+    const exchange = toExchange(rule, job, named);
     for (const shadow of named) shadow.offer(exchange, nowMs);
     // Only now: answers come in later turns, and a job whose copies were all dropped needs no hashing.
-    if (rule.mirror.compare !== null && !exchange.isDropped) exchange.primary = readPrimary(job, streamed);
+    if (exchange.isDropped) streamed?.discard();
+    else this.#readPrimary(exchange, job, streamed);
   }
 
-  #skipByLimit(rule: RuleLane, job: Job, named: readonly ShadowLane[]): void {
-    for (const shadow of named) shadow.onLimit();
+  #readPrimary(exchange: MirroredExchange, job: Job, streamed: BodyCapture | null): void {
+    exchange.comparison?.setPrimary(readPrimary(job, streamed, exchange.rule.mirror, this.#budget));
+  }
+
+  #skip(
+    reason: 'limit' | 'unredactable',
+    rule: RuleLane,
+    job: Job,
+    named: readonly ShadowLane[],
+    streamed: BodyCapture | null,
+  ): void {
+    streamed?.discard();
+    for (const shadow of named) shadow.onSkip(reason);
     this.#release(rule, job.bytes);
   }
 
@@ -175,24 +187,24 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
     limit: RedisLimit,
     job: Job,
     named: readonly ShadowLane[],
-    streamed: Hash | null,
+    streamed: BodyCapture | null,
   ): void {
-    const exchange = new MirroredExchange(rule, job, named.length);
-    exchange.keep();
+    const exchange = toExchange(rule, job, named);
     // At once, although the copies may be skipped: a digest takes less memory than the answer.
-    if (rule.mirror.compare !== null) exchange.primary = readPrimary(job, streamed);
+    this.#readPrimary(exchange, job, streamed);
+    exchange.keep();
     limit.wait(new WaitingCopies(exchange, named, job.bytes));
   }
 
   onChunk(key: number, stream: number, chunk: Buffer, bytes: number): void {
     const rule = this.#rule(key);
-    this.#streams.onChunk(stream, chunk);
+    this.#streams.onChunk(stream, chunk, captureBytesMax(rule.mirror));
     this.#release(rule, bytes);
   }
 
   onForget(key: number, stream: number, bytes: number): void {
     const rule = this.#rule(key);
-    this.#streams.take(stream);
+    this.#streams.take(stream)?.discard();
     this.#release(rule, bytes);
   }
 
@@ -216,45 +228,9 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
     this.#laneCells[at] = this.#laneCells[at]! + amount;
   }
 
-  #learn({ key, entry }: MirrorRule): void {
-    const { route, memory } = entry;
-    const { mirror } = route;
-    assert(mirror !== null && !this.#rules.has(key), 'a mirror rule without mirror, or given twice');
-    const [first] = memory.shadows;
-    assert(first !== undefined && memory.shadows.length === mirror.shadows.length);
-    const routeBook = new ShadowBook(first, this.#writers);
-    const row = routeBook.row(this.writer);
-    const { cells } = routeBook;
-    const rule: RuleLane = {
-      key,
-      route,
-      mirror,
-      limit: toLimit(mirror, memory.limit),
-      redisLimit: this.#openRedisLimit(entry, cells, row + ShadowCell.limit_errors),
-      shadows: [],
-      releasedCells: cells,
-      releasedAt: row + ShadowCell.released_bytes,
-      copies: 0,
-      isRetired: false,
-    };
-    const onCopyEnd = (): void => this.#onCopyEnd(rule);
-    mirror.shadows.forEach((shadow, index) => {
-      const client = this.#clients.acquire(shadow, mirror.timeouts);
-      const book = memory.shadows[index]!;
-      const setup = { route, mirror, shadow, book, writers: this.#writers, client, onCopyEnd };
-      rule.shadows.push(new ShadowLane(this, setup));
-    });
-    this.#rules.set(key, rule);
-  }
-
-  #openRedisLimit(
-    { route, memory }: RouteEntry,
-    errorCells: Float64Array,
-    errorsAt: number,
-  ): RedisLimit | null {
-    const limit = route.mirror?.limit ?? null;
-    if (limit === null || memory.limit === null || limit.policy === LIMIT_LOCAL) return null;
-    return this.#limiter.open({ route, limit, memory: memory.limit, errorCells, errorsAt });
+  #learn(rule: MirrorRule): void {
+    assert(!this.#rules.has(rule.key), 'a mirror rule was given twice');
+    this.#rules.set(rule.key, openRule(this.#parts, rule));
   }
 
   #rule(key: number): RuleLane {
@@ -273,8 +249,7 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
   #leaveIfDone(rule: RuleLane): void {
     if (!rule.isRetired || rule.copies > 0) return;
     this.#rules.delete(rule.key);
-    rule.redisLimit?.close();
-    for (const shadow of rule.shadows) this.#clients.release(shadow.client);
+    closeRule(this.#parts, rule);
   }
 
   #release(rule: RuleLane, bytes: number): void {
@@ -308,7 +283,7 @@ export class MirrorSender implements ShadowHost, RecordVisitor {
   }
 }
 
-function toLimit(mirror: Mirror, memory: SharedArrayBuffer | null): RuleLane['limit'] {
-  if (mirror.limit === null || memory === null || mirror.limit.policy !== LIMIT_LOCAL) return null;
-  return { settings: mirror.limit, window: new LimitWindow(memory) };
+function toExchange(rule: RuleLane, job: Job, named: readonly ShadowLane[]): MirroredExchange {
+  // The control is the last one of all.
+  return new MirroredExchange(rule, job, named.length, named.at(-1)!.isControl);
 }

@@ -3,12 +3,10 @@
 // A copy first takes its place in flight and then asks the breaker, so that the one copy of a half-open breaker
 // never waits for room. Every copy that comes in ends in exactly one cell of this thread's row.
 
-import assert from 'node:assert';
 import { type DropReason, type FailReason, ShadowBook, ShadowCell, ShadowWord } from '../core/book.ts';
 import type { Clock } from '../core/clock.ts';
 import { HistogramWriter } from '../core/histogram.ts';
-import type { LogSink } from '../core/log.ts';
-import type { Mirror, Route, Shadow, Timeouts } from '../core/model.ts';
+import { type Mirror, ROLE_CONTROL, type Shadow } from '../core/model.ts';
 import { type AttemptOwner, CopyAttempt } from './attempt.ts';
 import {
   admitByBreaker,
@@ -18,27 +16,26 @@ import {
   releaseBreaker,
 } from './breaker.ts';
 import type { ShadowClient } from './clients.ts';
-import { compareAnswers, countVerdict, logMismatch, type ShadowReading } from './comparer.ts';
+import { ComparedShadow, type RuleComparer } from './comparer.ts';
 import type { MirroredExchange } from './exchange.ts';
 import { Fifo } from './fifo.ts';
 
 /** What a shadow's copies need of the thread that they run in. */
 export interface ShadowHost {
   readonly clock: Clock;
-  readonly log: LogSink;
   /** This thread's place in the books. */
   readonly writer: number;
   /** Copies have begun (positive) or ceased (negative) to wait for room. */
   onWait(shadow: ShadowLane, change: number): void;
   onSend(): void;
-  onLogSuppressed(): void;
 }
 
 /** A shadow of a rule, and what becomes of its copies. */
 export interface ShadowSetup {
-  readonly route: Route;
   readonly mirror: Mirror;
   readonly shadow: Shadow;
+  /** Null unless the route compares. */
+  readonly comparer: RuleComparer | null;
   readonly book: SharedArrayBuffer;
   readonly writers: number;
   readonly client: ShadowClient;
@@ -48,7 +45,7 @@ export interface ShadowSetup {
 
 export class ShadowLane implements AttemptOwner {
   readonly clock: Clock;
-  readonly timeouts: Timeouts;
+  readonly mirror: Mirror;
   readonly client: ShadowClient;
   readonly #host: ShadowHost;
   readonly #setup: ShadowSetup;
@@ -56,12 +53,14 @@ export class ShadowLane implements AttemptOwner {
   readonly #row: number;
   readonly #inFlightWord: number;
   readonly #latency: HistogramWriter;
+  /** Null unless the route compares. */
+  readonly #compared: ComparedShadow | null;
   readonly #waiting = new Fifo<MirroredExchange>();
   readonly #attempts = new Set<CopyAttempt>();
 
   constructor(host: ShadowHost, setup: ShadowSetup) {
     this.clock = host.clock;
-    this.timeouts = setup.mirror.timeouts;
+    this.mirror = setup.mirror;
     this.client = setup.client;
     this.#host = host;
     this.#setup = setup;
@@ -69,6 +68,15 @@ export class ShadowLane implements AttemptOwner {
     this.#row = this.#book.row(host.writer);
     this.#inFlightWord = ShadowWord.in_flight + host.writer;
     this.#latency = new HistogramWriter(setup.book, this.#book.histogramAt(host.writer));
+    const { comparer, shadow } = setup;
+    this.#compared =
+      comparer === null
+        ? null
+        : new ComparedShadow(comparer, shadow.origin, this.isControl, this.#book.cells, this.#row);
+  }
+
+  get isControl(): boolean {
+    return this.#setup.shadow.role === ROLE_CONTROL;
   }
 
   get waiting(): number {
@@ -79,8 +87,9 @@ export class ShadowLane implements AttemptOwner {
     this.#count(ShadowCell.received);
   }
 
-  onLimit(): void {
-    this.#count(ShadowCell.skip_limit);
+  /** Received, and not to be sent. */
+  onSkip(reason: 'limit' | 'unredactable'): void {
+    this.#count(ShadowCell[`skip_${reason}`]);
     this.#setup.onCopyEnd();
   }
 
@@ -131,6 +140,11 @@ export class ShadowLane implements AttemptOwner {
     for (const attempt of this.#attempts) attempt.cutOff('shutdown');
   }
 
+  /** Its rule has left: nothing is compared any more. */
+  close(): void {
+    this.#compared?.close();
+  }
+
   /** Ends attempts that the client's deadlines do not end. */
   cutOffOverdue(nowMs: number): void {
     for (const attempt of this.#attempts) attempt.cutOffIfOverdue(nowMs);
@@ -144,6 +158,7 @@ export class ShadowLane implements AttemptOwner {
       onBreakerSuccess(this.#book);
     } else {
       this.#count(ShadowCell[`fail_${reason}`]);
+      if (this.#compared !== null) attempt.exchange.comparison?.onFailed(this.#compared);
       // A copy that this side gave up says nothing about the shadow, but it may have been the half-open one.
       if (reason === 'shutdown') releaseBreaker(this.#book, nowMs);
       else onBreakerFailure(this.#book, this.#setup.mirror.breaker, nowMs);
@@ -184,6 +199,7 @@ export class ShadowLane implements AttemptOwner {
   #drop(exchange: MirroredExchange, reason: DropReason): void {
     this.#count(ShadowCell[`drop_${reason}`]);
     exchange.onDropped();
+    if (this.#compared !== null) exchange.comparison?.onDropped(this.#compared);
     this.#setup.onCopyEnd();
   }
 
@@ -196,25 +212,10 @@ export class ShadowLane implements AttemptOwner {
   #onAnswer(attempt: CopyAttempt, nowMs: number): void {
     const latencyMs = nowMs - attempt.startedMs;
     this.#count(ShadowCell.answered);
+    if (attempt.status >= 500) this.#count(ShadowCell.answered_5xx);
     this.#latency.record(latencyMs, nowMs);
-    const { mirror } = this.#setup;
-    const { primary } = attempt.exchange;
-    if (mirror.compare === null) return;
-    assert(primary !== null, 'an answer came before its primary’s was read');
-    const answer: ShadowReading = { status: attempt.status, digest: attempt.takeDigest(), latencyMs };
-    const verdict = compareAnswers(primary, answer);
-    countVerdict(this.#book.cells, this.#row, verdict);
-    if (!mirror.compare.logMismatches || verdict.uncompared !== null) return;
-    if (verdict.statusMatch && verdict.bodyMatch) return;
-    const { method, rawTarget, requestId } = attempt.exchange;
-    const subject = {
-      route: this.#setup.route.id,
-      shadow: this.#setup.shadow.origin,
-      method,
-      path: rawTarget,
-      requestId,
-    };
-    if (!logMismatch(this.#host.log, subject, primary, answer, verdict)) this.#host.onLogSuppressed();
+    const { comparison } = attempt.exchange;
+    if (this.#compared !== null) comparison?.onAnswered(this.#compared, attempt.takeAnswer(), latencyMs);
   }
 
   #count(cell: number): void {

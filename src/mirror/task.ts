@@ -46,4 +46,6 @@ export interface MirrorWorkerData {
   /** ring.ts */
   readonly ring: SharedArrayBuffer;
   readonly logChannel: string;
+  /** BroadcastChannel for what comparing finds out (core/findings.ts). */
+  readonly findingsChannel: string;
 }

@@ -6,9 +6,9 @@ import { test } from 'node:test';
 import { Findings } from '../../bench/load/findings.ts';
 import { judge, parseGuards, toGuardLines } from '../../bench/load/guards.ts';
 import type { RateSlice, RowFigures } from '../../bench/load/rounds.ts';
-import { BODY_ROWS, PEER_ROWS, type Row, SMALL_ROWS } from '../../bench/load/rows.ts';
+import { BODY_ROWS, JSON_ROWS, PEER_ROWS, type Row, SMALL_ROWS } from '../../bench/load/rows.ts';
 
-const ROWS = [...SMALL_ROWS, ...PEER_ROWS, ...BODY_ROWS];
+const ROWS = [...SMALL_ROWS, ...PEER_ROWS, ...BODY_ROWS, ...JSON_ROWS];
 const NAMES = ROWS.map(({ name }) => name);
 
 function toRow(name: string): Row {

@@ -5,15 +5,17 @@ import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { createJsonBody, stamp } from '../../bench/json-body.ts';
 import { parseCoreList, planCores } from '../../bench/load/cores.ts';
 import { Findings } from '../../bench/load/findings.ts';
+import { measurePace, toPaceTable } from '../../bench/load/pace.ts';
 import { PerfCounter, parseCount } from '../../bench/load/perf.ts';
 import { drawPlots } from '../../bench/load/plots.ts';
 import { ProcessGroup } from '../../bench/load/processes.ts';
 import { measureRecovery, RECOVERY } from '../../bench/load/recovery.ts';
 import { toReport } from '../../bench/load/report.ts';
 import { Rounds, type RowFigures } from '../../bench/load/rounds.ts';
-import { BODY_ROWS, PEER_ROWS, SMALL_ROWS } from '../../bench/load/rows.ts';
+import { BODY_ROWS, JSON_ROWS, PEER_ROWS, SMALL_ROWS } from '../../bench/load/rows.ts';
 import { Site } from '../../bench/load/site.ts';
 import { Surroundings } from '../../bench/load/surroundings.ts';
 import { PEERS } from '../../bench/peers/peer.ts';
@@ -44,6 +46,7 @@ const ROWS = [
   ...SMALL_ROWS.filter(({ name }) => name !== 'twin' && name !== 'mirror-1' && name !== 'mirror-10'),
   ...PEER_ROWS.filter(({ gateway }) => gateway === 'nginx' && hasNginx),
   ...BODY_ROWS.filter(({ name }) => /16k|tls/.test(name)),
+  ...JSON_ROWS.filter(({ name }) => /off|detailed/.test(name)),
 ];
 
 async function withSite<T>(work: (site: Site) => Promise<T>): Promise<T> {
@@ -110,6 +113,29 @@ test('clients go on being answered while the shadow is frozen', async () => {
   }
 });
 
+test('what a mirror thread needs for a copy is measured at a fixed rate', async () => {
+  const row = JSON_ROWS.find(({ name }) => name === 'detailed-drift')!;
+  const settings = { ratePerSecond: 200, seconds: 2, warmupRequests: 200 };
+  const pace = await withSite((site) => measurePace(site, row, settings));
+  assert.ok(pace.answersPerSecond > 0 && pace.queuedBytes.length > 0);
+  // A busy machine may shed copies, but whatever was answered by the shadow was compared.
+  assert.ok(pace.compared > 0 && pace.compared + pace.dropped <= 400, JSON.stringify(pace));
+  if (process.platform === 'linux') assert.ok(pace.mirrorCpuUs > 0 && pace.frontendCpuUs > 0);
+  assert.ok(toPaceTable([pace]).includes(row.title));
+});
+
+test('an answer of many fields has exactly the length that was asked for, and another time when it is stamped', () => {
+  for (const length of [200, 1024, 2048, 16 * 1024]) {
+    const body = createJsonBody(length);
+    assert.equal(body.bytes.length, length);
+    const before = JSON.parse(body.bytes.toString()) as { meta: { timestamp: string } };
+    stamp(body, new Date(1.9e12));
+    const after = JSON.parse(body.bytes.toString()) as { meta: { timestamp: string } };
+    assert.notEqual(after.meta.timestamp, before.meta.timestamp);
+    assert.deepEqual({ ...after, meta: { ...after.meta, timestamp: before.meta.timestamp } }, before);
+  }
+});
+
 test('cores are split in halves from four on, whatever their numbers', () => {
   assert.equal(planCores([0, 1, 2]), null);
   assert.deepEqual(planCores([0, 1, 2, 3]), { gateway: '0,1', others: '2,3' });
@@ -163,7 +189,7 @@ test('the command says what it can, and refuses what it cannot', async () => {
   const help = await run('--help');
   assert.deepEqual([help.code, help.stdout.startsWith('usage: npm run bench')], [0, true]);
   for (const [parameters, says] of [
-    [['--only', 'macro'], /no part is named macro: load, instructions, recovery, micro/],
+    [['--only', 'macro'], /no part is named macro: load, instructions, pace, recovery, micro/],
     [['--deadline', 'soon'], /--deadline takes seconds, found soon/],
     [['--fast'], /--fast/],
     [['--guard', '--only', 'micro'], /--guard .* goes with no --only/],

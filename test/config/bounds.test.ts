@@ -92,6 +92,23 @@ const MIRROR: readonly Bound[] = [
   { path: 'compare.max_body_capture', good: [1, '1GiB'], bad: [0, '2GiB'] },
   { path: 'compare.max_mismatches', ...COUNT(1, 10_000) },
   {
+    path: 'compare.tolerance',
+    good: [0, 1e300, '0%', '100%', '0.000000001%'],
+    bad: [-1, '101%', '"1"', '"%"', '.inf'],
+  },
+  { path: 'compare.verdict.min_compared', good: [1, 2 ** 53 - 1], bad: [0, 2 ** 53, 1.5, '"1"'] },
+  {
+    path: 'compare.verdict.max_mismatch',
+    good: [0, 1, 0.5, '0%', '100.0%'],
+    bad: [-0.1, 1.1, '100.1%', '-1%', '"1"'],
+  },
+  { path: 'compare.verdict.max_error', good: [0, 1, '1%'], bad: [-1, 2, '01%'] },
+  { path: 'compare.verdict.max_p99_ratio', good: [0.1, 1, 1000], bad: [0, -1, '.nan', '150%'] },
+  { path: 'compare.detailed_diff', good: ['true', 'false'], bad: [1, 'on'] },
+  { path: 'methods', good: ['all', 'safe'], bad: ['none', '[GET]'] },
+  { path: 'max_answer', good: [1, '1GiB'], bad: [0, '1025MiB'] },
+  { path: 'idempotency_key', good: ['true', 'false'], bad: ['x-key', 1] },
+  {
     path: 'conditions.path_regex',
     good: ['"^/a(b|c)$"', 'a'.repeat(1024)],
     bad: ['"("', '""', 'a'.repeat(1025)],
@@ -159,6 +176,38 @@ const LISTS: readonly { path: string; maximum: number; write: (count: number) =>
     write: (count) => `listen: { http: ${fill(count, (n) => `"h:${n + 1}"`)} }`,
   },
 ];
+
+/** Lists that may be empty. */
+const FREE_LISTS: readonly { path: string; maximum: number; item: (n: number) => string }[] = [
+  { path: 'redact.headers', maximum: 256, item: (n) => `h${n}` },
+  { path: 'redact.query', maximum: 256, item: (n) => `q${n}` },
+  { path: 'redact.json', maximum: 256, item: (n) => `a.b${n}` },
+  { path: 'compare.ignore_headers', maximum: 256, item: (n) => `h${n}` },
+  { path: 'compare.ignore_json_fields', maximum: 256, item: (n) => `a.b${n}` },
+  { path: 'compare.unordered', maximum: 64, item: (n) => `a.b${n}` },
+  { path: 'compare.mask', maximum: 256, item: (n) => `a.b${n}` },
+];
+
+for (const { path, maximum, item } of FREE_LISTS) {
+  test(`routes[0].mirror.${path} has up to ${maximum} entries`, () => {
+    const paths = (count: number): readonly string[] =>
+      listProblems(mirrorYaml(nest(path, fill(count, item)).replaceAll('\n', '\n  '))).map((p) => p.path);
+    assert.deepEqual([paths(0), paths(maximum)], [[], []]);
+    assert.deepEqual(paths(maximum + 1), [`routes[0].mirror.${path}`]);
+  });
+}
+
+test('a path of JSON keys has up to 1024 characters, one with a tolerance 256, of which there are 64', () => {
+  const paths = (compare: string): readonly string[] =>
+    listProblems(mirrorYaml(`compare: { ${compare} }`)).map((p) => p.path);
+  assert.deepEqual(paths(`mask: [${'a'.repeat(1024)}], tolerance: { ${'a'.repeat(256)}: 1 }`), []);
+  assert.equal(paths(`tolerance: { ${'a'.repeat(257)}: 1 }`).length, 1);
+  assert.deepEqual(paths(`mask: [${'a'.repeat(1025)}]`), ['routes[0].mirror.compare.mask[0]']);
+  const amounts = (count: number): string =>
+    `tolerance: {${Array.from({ length: count }, (_, n) => `a${n}: 1%`).join(', ')}}`;
+  assert.deepEqual([paths(amounts(0)), paths(amounts(64))], [[], []]);
+  assert.deepEqual(paths(amounts(65)), ['routes[0].mirror.compare.tolerance']);
+});
 
 function fill(count: number, item: (n: number) => string): string {
   return `[${Array.from({ length: count }, (_, n) => item(n)).join(', ')}]`;

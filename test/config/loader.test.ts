@@ -91,7 +91,19 @@ test('the file that the design shows loads whole', () => {
   });
   assert.deepEqual(mirror.shadows[0]!.headers, { set: [['x-env', 'shadow']], remove: ['authorization'] });
   assert.deepEqual(mirror.limit, { count: 100, windowMs: 60_000, policy: 'local', redis: null });
-  assert.deepEqual(mirror.compare, { logMismatches: true });
+  assert.deepEqual(mirror.compare, {
+    logMismatches: true,
+    detail: {
+      ignoreHeaders: ['date', 'x-request-id'],
+      ignoreJsonFields: ['meta.timestamp', 'items[].id'],
+      unordered: [],
+      tolerances: [],
+      maxBodyCaptureBytes: 1_048_576,
+    },
+    mask: [],
+    maxMismatches: 100,
+    thresholds: { minCompared: 1000, maxMismatch: 0.01, maxError: 0.01, maxP99Ratio: null },
+  });
   assert.deepEqual([mirror.path, mirror.pathConcatMode], ['/shadow', 'replace']);
 });
 

@@ -3,7 +3,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { GIB, toDurationMs, toDurationText, toSizeBytes, toSizeText } from '../../src/config/quantity.ts';
+import {
+  GIB,
+  PERCENT_PATTERN,
+  toDurationMs,
+  toDurationText,
+  toPercentText,
+  toShare,
+  toSizeBytes,
+  toSizeText,
+} from '../../src/config/quantity.ts';
 
 const seed = Date.now() | 0;
 
@@ -71,6 +80,23 @@ test(`every size comes back from its text (seed ${seed})`, () => {
     assert.equal(toSizeBytes(toSizeText(bytes)), bytes);
   });
   fc.assert(property, { seed });
+});
+
+test('a share is a percentage or a number, and is read as the nearest number', () => {
+  const shares = ['0%', '0.1%', '0.07%', '33.3%', '100%', '100.000%', 0.001, 1].map(toShare);
+  assert.deepEqual(shares, [0, 0.001, 0.0007, 0.333, 1, 1, 0.001, 1]);
+  const texts = [0, 0.001, 0.0007, 1e-11, 0.999_999_999_99, 1, 1e-12, 1 / 3, 2].map(toPercentText);
+  assert.deepEqual(texts, ['0%', '0.1%', '0.07%', '0.000000001%', '99.999999999%', '100%', null, null, null]);
+});
+
+test(`every percentage comes back from its share (seed ${seed})`, () => {
+  const property = fc.property(fc.bigInt({ min: 0n, max: 100_000_000_000n }), (units) => {
+    const share = Number(`${units}e-11`);
+    const text = toPercentText(share);
+    assert.ok(text !== null && new RegExp(PERCENT_PATTERN).test(text), String(share));
+    assert.equal(toShare(text), share);
+  });
+  fc.assert(property, { seed, numRuns: 2000 });
 });
 
 test('texts use the largest unit that is exact', () => {

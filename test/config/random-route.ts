@@ -7,13 +7,16 @@ import { toOrigin } from '../../src/config/address.ts';
 import { toRevised } from '../../src/config/revision.ts';
 import type {
   Backend,
+  Compare,
   Conditions,
   Limit,
   Mirror,
   PathPattern,
   Route,
+  Shadow,
   Timeouts,
 } from '../../src/core/model.ts';
+import { randomCompare, randomRedaction } from './random-compare.ts';
 
 const DAY_MS = 86_400_000;
 const MIB = 1024 * 1024;
@@ -211,10 +214,19 @@ const edits = fc
     remove: list.filter(([, , isSet]) => !isSet).map(([name]) => name),
   }));
 
-const mirror: fc.Arbitrary<Mirror> = fc.record({
+/** The last one as a control, where there may be one. */
+function toControlled(shadows: readonly Shadow[], compare: Compare | null): readonly Shadow[] {
+  if (compare === null || compare.detail === null || shadows.length < 2) return shadows;
+  return shadows.map((shadow, index) =>
+    index === shadows.length - 1 ? { ...shadow, role: 'control' } : shadow,
+  );
+}
+
+const settings: fc.Arbitrary<Mirror> = fc.record({
   enabled: fc.boolean(),
   percentage: fc.oneof(fc.constantFrom(0, 100), fc.double({ min: 0, max: 100, noNaN: true })),
   sampleByHeader: fc.option(headerName),
+  methods: fc.constantFrom('all' as const, 'safe' as const),
   shadows: fc.uniqueArray(
     fc.record({ backend, headers: edits, hostHeader }).map((parts) => ({
       ...parts.backend,
@@ -230,23 +242,21 @@ const mirror: fc.Arbitrary<Mirror> = fc.record({
   timeouts,
   limit: fc.option(limit),
   maxBodyBytes: fc.oneof(fc.integer({ min: 0, max: 1024 * MIB }), fc.constantFrom(0, 1024, MIB, 8 * MIB)),
-  methods: fc.constant('all' as const),
-  maxAnswerBytes: fc.constant(1024 * MIB),
-  redact: fc.constant({ headers: [], query: [], json: [] }),
-  idempotencyKey: fc.constant(false),
+  maxAnswerBytes: fc.oneof(fc.integer({ min: 1, max: 1024 * MIB }), fc.constantFrom(1024 * MIB, MIB)),
+  redact: randomRedaction,
+  idempotencyKey: fc.boolean(),
   maxInFlight: fc.integer({ min: 1, max: 65_535 }),
   maxQueuedBytes: fc.oneof(fc.integer({ min: 1, max: 4096 * MIB }), fc.constantFrom(MIB, 64 * MIB)),
   breaker: fc.record({ failures: fc.integer({ min: 1, max: 1_000_000 }), openForMs: durationMs }),
-  compare: fc.option(
-    fc.boolean().map((logMismatches) => ({
-      logMismatches,
-      detail: null,
-      mask: [],
-      maxMismatches: 100,
-      thresholds: { minCompared: 1000, maxMismatch: 0.01, maxError: 0.01, maxP99Ratio: null },
-    })),
-  ),
+  compare: fc.option(randomCompare),
 });
+
+const mirror = fc.tuple(settings, fc.boolean()).map(
+  ([settings, isControlled]): Mirror => ({
+    ...settings,
+    shadows: isControlled ? toControlled(settings.shadows, settings.compare) : settings.shadows,
+  }),
+);
 
 const route: fc.Arbitrary<Route> = fc
   .record({

@@ -10,6 +10,8 @@ import type { TestContext } from 'node:test';
 import { createAdmin } from '../../src/control/admin.ts';
 import type { Surface } from '../../src/control/admin-api/guard.ts';
 import type { Catalog } from '../../src/control/catalog.ts';
+import { FindingsStore } from '../../src/control/findings-store.ts';
+import { History } from '../../src/control/history.ts';
 import { createLedger } from '../../src/control/ledger.ts';
 import { createCatalog, type RouteCatalog } from '../../src/control/route-catalog.ts';
 import { createFileStore } from '../../src/control/store/file.ts';
@@ -72,11 +74,14 @@ export async function openAdminApi(t: TestContext, opening: Opening = {}): Promi
   const { settings, surface, files = [], wrap = (catalog) => catalog } = opening;
   const catalog = await openCatalog(t, files);
   const errors: Error[] = [];
+  const ledger = createLedger({ frontends: 1, lanes: 0 });
   const admin = createAdmin({
     settings: { ...SETTINGS, ...settings },
     ...(surface === undefined ? {} : { surface }),
     catalog: wrap(catalog),
-    ledger: createLedger({ frontends: 1, lanes: 0 }),
+    ledger,
+    findings: new FindingsStore({ ledger }),
+    history: new History({ ledger }),
     metrics: { contentType: 'text/plain', render: async () => '' },
     clock: () => 0,
     isReady: () => true,
@@ -92,13 +97,17 @@ export async function openAdminApi(t: TestContext, opening: Opening = {}): Promi
   return { port, errors, send, ask };
 }
 
-/** With a store of its own; what is put in force goes nowhere. */
-export async function openCatalog(t: TestContext, routes: readonly Route[] = []): Promise<RouteCatalog> {
+/** With a store of its own; what is put in force goes nowhere, unless `apply` takes it. */
+export async function openCatalog(
+  t: TestContext,
+  routes: readonly Route[] = [],
+  apply: (routes: readonly Route[]) => Promise<void> = async () => {},
+): Promise<RouteCatalog> {
   const folder = await mkdtemp(join(tmpdir(), 'umbra-admin-'));
   const warnings: string[] = [];
   const onWarning = (message: string) => warnings.push(message);
   const files = { routes, mirrorTimeouts: MIRROR_TIMEOUTS };
-  const catalog = createCatalog({ files, apply: async () => {}, onWarning });
+  const catalog = createCatalog({ files, apply, onWarning });
   const hooks = { onChange: () => assert.fail('somebody else changed the store'), onWarning };
   await catalog.open(createFileStore(join(folder, 'routes.json'), hooks));
   t.after(async () => {

@@ -275,16 +275,21 @@ test('what stands in a config file is shown as such and not changed', async (t) 
   assert.deepEqual((await send('GET', 'routes/file')).body, marked);
 });
 
-test('there is one plugin, and it and resources have schemas', async (t) => {
+test('there are two plugins, and they and resources have schemas', async (t) => {
   const { send } = await openAdminApi(t);
   const list = await send('GET', 'plugins/list');
-  assert.deepEqual([list.status, list.body], [200, ['proxy-mirror']]);
+  assert.deepEqual([list.status, list.body], [200, ['proxy-mirror', 'umbra-compare']]);
   assertForm(list);
   const schema = await send('GET', 'plugins/proxy-mirror');
   assert.equal(schema.status, 200);
   assert.deepEqual((schema.body as { required: unknown }).required, ['host']);
   assert.deepEqual((await send('GET', 'schema/plugins/proxy-mirror')).body, schema.body);
   assert.ok(!schema.text.includes('errorMessage') && !schema.text.includes('"x-'));
+  const compare = await send('GET', 'plugins/umbra-compare');
+  assert.equal(compare.status, 200);
+  assert.ok('detailed_diff' in (compare.body as { properties: object }).properties);
+  assert.deepEqual((await send('GET', 'schema/plugins/umbra-compare')).body, compare.body);
+  assert.ok(!compare.text.includes('errorMessage') && !compare.text.includes('"x-'));
   for (const name of ['route', 'upstream', 'service']) {
     const { status, body } = await send('GET', `schema/${name}`);
     assert.deepEqual([status, (body as { type: unknown }).type], [200, 'object'], name);

@@ -6,6 +6,8 @@ import { Agent, get, type IncomingMessage, type RequestOptions, request } from '
 import { connect, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { createAdmin } from '../../src/control/admin.ts';
+import { FindingsStore } from '../../src/control/findings-store.ts';
+import { History } from '../../src/control/history.ts';
 import { createLedger } from '../../src/control/ledger.ts';
 import type { Metrics } from '../../src/control/metrics.ts';
 import { createMetrics } from '../../src/control/metrics.ts';
@@ -48,10 +50,14 @@ async function open(t: TestContext, { settings, isReady = () => true, render }: 
     sampleRoute({ id: 'plain', shadows: null }),
   ]);
   const catalog = await openCatalog(t);
+  const findings = new FindingsStore({ ledger });
+  const history = new History({ ledger });
   const metrics = createMetrics({
     ledger,
+    findings,
     version: '1.2.3',
     clock: CLOCK,
+    isReady,
     readReload: () => ({ isSuccessful: true, succeededAtMs: 1000 }),
     readLogsLost: () => 0,
     readCatalog: () => catalog.status(),
@@ -61,6 +67,8 @@ async function open(t: TestContext, { settings, isReady = () => true, render }: 
     settings: { ...SETTINGS, ...settings },
     catalog,
     ledger,
+    findings,
+    history,
     metrics: render === undefined ? metrics : { ...metrics, render },
     clock: CLOCK,
     isReady,
@@ -168,7 +176,7 @@ test('other methods are 405 with the key and 401 without, whatever body they bri
 
 test('other paths are 404, and a path that cannot be decoded is 400', async (t) => {
   const { ask } = await open(t, { settings: { key: KEY } });
-  for (const path of ['/', '/mirror', '/mirrors/', '/mirrors/api/more', '/metrics/x', '/../livez']) {
+  for (const path of ['/mirror', '/mirrors/', '/mirrors/api/more', '/metrics/x', '/../livez']) {
     assertError(await ask(path), 404, /./);
   }
   assertError(await ask('/nothing', { method: 'POST', headers: { 'x-api-key': KEY } }), 404, /nothing/);
@@ -199,6 +207,8 @@ test('off loopback without a key it does not listen', async (t) => {
       settings: { ...SETTINGS, host: '0.0.0.0', key },
       catalog: await openCatalog(t),
       ledger,
+      findings: new FindingsStore({ ledger }),
+      history: new History({ ledger }),
       metrics: { contentType: 'text/plain', render: async () => '' },
       clock: CLOCK,
       isReady: () => true,

@@ -3,13 +3,16 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { FindingsStore } from '../../src/control/findings-store.ts';
 import { createLedger, type Ledger } from '../../src/control/ledger.ts';
 import { createMetrics, type Metrics } from '../../src/control/metrics.ts';
+import { setPaused } from '../../src/control/pause.ts';
 import type { CatalogStatus } from '../../src/control/route-catalog.ts';
 import { LaneCell, RouteCell, ShadowCell, ShadowWord, ThreadCell } from '../../src/core/book.ts';
 import { createClock } from '../../src/core/clock.ts';
 import { HistogramWriter } from '../../src/core/histogram.ts';
-import { OTHER_SHADOW, SHADOW, sampleRoute } from './sample.ts';
+import { sampleMismatch, sampleReport } from './findings-sample.ts';
+import { CONTROL, OTHER_SHADOW, SHADOW, sampleRoute } from './sample.ts';
 
 const NOW_MS = 6_000_000;
 
@@ -35,11 +38,17 @@ interface Exposition {
   readonly samples: ReadonlyMap<string, number>;
 }
 
-function openMetrics(ledger: Ledger, clock = () => NOW_MS): Metrics {
+function openMetrics(
+  ledger: Ledger,
+  clock = () => NOW_MS,
+  findings = new FindingsStore({ ledger }),
+): Metrics {
   return createMetrics({
     ledger,
+    findings,
     version: '1.2.3',
     clock,
+    isReady: () => true,
     readReload: () => ({ isSuccessful: true, succeededAtMs: 1_700_000_000_000 }),
     readLogsLost: () => 3,
     readCatalog: () => CATALOG,
@@ -167,10 +176,61 @@ test('each number stands under its own name and labels', async () => {
   }
 });
 
+test('a control has metrics of its own, and no series among those of shadows', async () => {
+  const ledger = createLedger({ frontends: 1, lanes: 1 });
+  ledger.enter([sampleRoute({ id: 'api', control: CONTROL })]);
+  const [shadow, control] = ledger.row('api')!.shadows.map(({ book }) => book);
+  shadow!.cells[ShadowCell.sent] = 7;
+  control!.cells[ShadowCell.sent] = 11;
+  control!.cells[ShadowCell.fail_answer_too_large] = 2;
+  control!.cells[ShadowCell.body_mismatched] = 3;
+  control!.words[ShadowWord.in_flight] = 1;
+  const { samples } = parseExposition(await openMetrics(ledger).render());
+  const of = (name: string) => [...samples].filter(([series]) => toName(series) === name);
+  assert.deepEqual(of('umbra_mirror_sent_total'), [
+    [`umbra_mirror_sent_total{route="api",shadow="${SHADOW}"}`, 7],
+  ]);
+  const where = `route="api",control="${CONTROL}"`;
+  assert.equal(samples.get(`umbra_control_sent_total{${where}}`), 11);
+  assert.equal(samples.get(`umbra_control_failed_total{reason="answer_too_large",${where}}`), 2);
+  assert.equal(samples.get(`umbra_control_differed_total{kind="body",${where}}`), 3);
+  assert.equal(samples.get(`umbra_control_in_flight{${where}}`), 1);
+  const mixed = [...samples.keys()].filter(
+    (series) => series.includes(CONTROL) && !/^umbra_control_/.test(series),
+  );
+  assert.deepEqual(mixed, []);
+});
+
+test('pausing, kept mismatches and what was lost of findings are shown', async () => {
+  const ledger = createLedger({ frontends: 1, lanes: 1 });
+  ledger.enter([sampleRoute({ id: 'api' }), sampleRoute({ id: 'other' })]);
+  const findings = new FindingsStore({ ledger });
+  setPaused(ledger.row('api')!, true);
+  findings.accept(sampleReport({ route: 'api', mismatches: [sampleMismatch(), sampleMismatch()] }));
+  findings.accept(sampleReport({ route: 'gone' }));
+  findings.accept(sampleReport({ route: 'api', revision: 'old' }));
+  findings.accept(sampleReport({ route: 'api', revision: 'older' }));
+  const { samples } = parseExposition(await openMetrics(ledger, undefined, findings).render());
+  assert.deepEqual(
+    [
+      'umbra_mirror_paused{route="api"}',
+      'umbra_mirror_paused{route="other"}',
+      'umbra_mirror_mismatches_stored{route="api"}',
+      'umbra_mirror_mismatches_stored{route="other"}',
+      'umbra_findings_lost_total{reason="unknown_route"}',
+      'umbra_findings_lost_total{reason="old_revision"}',
+      'umbra_findings_lost_total{reason="field_no_room"}',
+    ].map((series) => samples.get(series)),
+    [1, 0, 2, 0, 1, 2, 0],
+  );
+});
+
 test('docs/metrics.md and the exposition name the same metrics, types and labels', async () => {
   const ledger = createLedger({ frontends: 1, lanes: 1 });
-  ledger.enter([sampleRoute({ id: 'api' })]);
+  ledger.enter([sampleRoute({ id: 'api', control: CONTROL })]);
   fill(ledger);
+  const control = ledger.rows()[0]!.shadows[1]!.book;
+  new HistogramWriter(control.buffer, control.histogramAt(0)).record(5, NOW_MS);
   const { types, samples } = parseExposition(await openMetrics(ledger).render());
   const shown = new Map<string, string>();
   for (const [name, type] of types) {
@@ -179,7 +239,7 @@ test('docs/metrics.md and the exposition name the same metrics, types and labels
   }
   const documented = new Map<string, string>();
   const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
-  for (const [, name, type, labels] of page.matchAll(/^\| `([a-z_]+)` \| (\w+) \|([^|]*)\| [^|]+ \|$/gm)) {
+  for (const [, name, type, labels] of page.matchAll(/^\| `([a-z0-9_]+)` \| (\w+) \|([^|]*)\| [^|]+ \|$/gm)) {
     const names = labels!
       .replaceAll('`', '')
       .split(',')

@@ -18,6 +18,8 @@ import { HistogramWriter } from '../../src/core/histogram.ts';
 import { OTHER_SHADOW, SHADOW, sampleRoute } from './sample.ts';
 
 const NOW_MS = 6_000_000;
+/** Nothing is kept. */
+const STORED = { countMismatches: () => 0 };
 const WRITERS = { frontends: 2, lanes: 1 };
 
 const FIGURES = [
@@ -31,6 +33,10 @@ const FIGURES = [
   'header_mismatches',
   'body_mismatches',
   'mismatch_store_size',
+  'noisy',
+  'reduced',
+  'answered_5xx',
+  'primary_errors',
   'latency_p50_ms',
   'latency_p95_ms',
   'latency_p99_ms',
@@ -57,11 +63,12 @@ function zeros(reasons: readonly string[]): Record<string, number> {
 test('a route that has seen nothing shows every field, with zeros and without latencies', () => {
   const ledger = createLedger(WRITERS);
   ledger.enter([sampleRoute({ id: 'api' })]);
-  const report = readMirror(ledger, 'api', NOW_MS)!;
-  assert.deepEqual(Object.keys(report), [...FIGURES, 'shadows']);
+  const report = readMirror(ledger, STORED, 'api', NOW_MS)!;
+  assert.deepEqual(Object.keys(report), [...FIGURES, 'paused', 'shadows', 'control']);
   assert.deepEqual(Object.keys(report.shadows), [SHADOW]);
   assert.deepEqual(Object.keys(report.shadows[SHADOW]!), FIGURES);
-  const { shadows, ...figures } = report;
+  const { shadows, paused, control, ...figures } = report;
+  assert.deepEqual([paused, control], [false, null]);
   assert.deepEqual(figures, shadows[SHADOW]);
   assert.deepEqual(figures.skipped, zeros(SKIP_REASONS));
   assert.deepEqual(figures.dropped, zeros(DROP_REASONS));
@@ -99,7 +106,7 @@ test('a route is the sum of its shadows, over all writers', () => {
   one!.words[ShadowWord.in_flight + 1] = 4;
   two!.words[ShadowWord.in_flight + 3] = 3;
 
-  const report = readMirror(ledger, 'api', NOW_MS)!;
+  const report = readMirror(ledger, STORED, 'api', NOW_MS)!;
   assert.equal(report.matched, 30);
   assert.equal(report.total_mirrored, 27);
   assert.equal(report.total_success, 23);
@@ -134,7 +141,7 @@ test('the breaker of a route is the worst among its shadows', () => {
   ] as const) {
     one!.words[ShadowWord.breaker_state] = first;
     two!.words[ShadowWord.breaker_state] = second;
-    const report = readMirror(ledger, 'api', NOW_MS)!;
+    const report = readMirror(ledger, STORED, 'api', NOW_MS)!;
     assert.equal(report.breaker, worst);
     assert.equal(BreakerState[report.shadows[SHADOW]!.breaker], first);
     assert.equal(BreakerState[report.shadows[OTHER_SHADOW]!.breaker], second);
@@ -158,7 +165,7 @@ test('latencies are milliseconds with three decimals at most, merged over shadow
     assert.ok(value !== null && Math.abs(value - exact) <= exact * 0.065, `${value} is not near ${exact}`);
     assert.equal(value, Number(value.toFixed(3)));
   };
-  const report = readMirror(ledger, 'api', NOW_MS)!;
+  const report = readMirror(ledger, STORED, 'api', NOW_MS)!;
   near(report.latency_p50_ms, 2.5);
   near(report.latency_p95_ms, 800);
   near(report.latency_p99_ms, 800);
@@ -168,7 +175,7 @@ test('latencies are milliseconds with three decimals at most, merged over shadow
     near(figures.primary_latency_p50_ms, 1.25);
     near(figures.primary_latency_p99_ms, 1.25);
   }
-  const later = readMirror(ledger, 'api', NOW_MS + 5 * 60_000)!;
+  const later = readMirror(ledger, STORED, 'api', NOW_MS + 5 * 60_000)!;
   assert.equal(later.latency_p50_ms, null);
   assert.equal(later.primary_latency_p50_ms, null);
 });
@@ -180,10 +187,10 @@ test('only current routes with a mirror are shown, whatever their ids', () => {
     sampleRoute({ id: '__proto__' }),
     sampleRoute({ id: 'api' }),
   ]);
-  assert.deepEqual(Object.keys(readMirrors(ledger, NOW_MS)), ['__proto__', 'api']);
-  assert.equal(readMirror(ledger, 'plain', NOW_MS), null);
-  assert.equal(readMirror(ledger, 'constructor', NOW_MS), null);
-  assert.notEqual(readMirror(ledger, '__proto__', NOW_MS), null);
+  assert.deepEqual(Object.keys(readMirrors(ledger, STORED, NOW_MS)), ['__proto__', 'api']);
+  assert.equal(readMirror(ledger, STORED, 'plain', NOW_MS), null);
+  assert.equal(readMirror(ledger, STORED, 'constructor', NOW_MS), null);
+  assert.notEqual(readMirror(ledger, STORED, '__proto__', NOW_MS), null);
   ledger.enter([]);
-  assert.deepEqual(readMirrors(ledger, NOW_MS), {});
+  assert.deepEqual(readMirrors(ledger, STORED, NOW_MS), {});
 });

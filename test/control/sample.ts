@@ -10,14 +10,21 @@ export interface SampleRoute {
   /** Origins of the shadows; null for a route without mirror. */
   readonly shadows?: readonly string[] | null;
   readonly limit?: Limit | null;
+  /** Origin of the control; null for none. */
+  readonly control?: string | null;
+  readonly maxMismatches?: number;
+  /** What else the mirror says. */
+  readonly mirror?: Partial<Mirror>;
 }
 
 export const SHADOW = 'http://shadow:9000';
 export const OTHER_SHADOW = 'http://other:9000';
+export const CONTROL = 'http://control:9000';
 
 const TIMEOUTS = { connectMs: 1000, sendMs: 1000, readMs: 1000 };
 
-export function sampleRoute({ id, revision = '1', shadows = [SHADOW], limit = null }: SampleRoute): Route {
+export function sampleRoute(sample: SampleRoute): Route {
+  const { id, revision = '1', shadows = [SHADOW] } = sample;
   return {
     id,
     revision,
@@ -41,16 +48,20 @@ export function sampleRoute({ id, revision = '1', shadows = [SHADOW], limit = nu
     retries: 0,
     retryTimeoutMs: null,
     timeouts: TIMEOUTS,
-    mirror: shadows === null ? null : sampleMirror(shadows, limit),
+    mirror: shadows === null ? null : sampleMirror(shadows, sample),
   };
 }
 
-function sampleMirror(origins: readonly string[], limit: Limit | null): Mirror {
+function sampleMirror(
+  origins: readonly string[],
+  { limit = null, control = null, maxMismatches = 100, mirror }: SampleRoute,
+): Mirror {
+  const controls: Shadow[] = control === null ? [] : [{ ...sampleShadow(control), role: 'control' }];
   return {
     enabled: true,
     percentage: 100,
     sampleByHeader: null,
-    shadows: origins.map(sampleShadow),
+    shadows: [...origins.map(sampleShadow), ...controls],
     conditions: { methods: [], headers: [], pathRegex: null, vars: null },
     path: null,
     pathConcatMode: 'replace',
@@ -68,9 +79,10 @@ function sampleMirror(origins: readonly string[], limit: Limit | null): Mirror {
       logMismatches: false,
       detail: null,
       mask: [],
-      maxMismatches: 100,
+      maxMismatches,
       thresholds: { minCompared: 1000, maxMismatch: 0.01, maxError: 0.01, maxP99Ratio: null },
     },
+    ...mirror,
   };
 }
 

@@ -6,11 +6,13 @@ import fc from 'fast-check';
 import {
   addHeadLine,
   findHeadLine,
+  findHeadLines,
   HeadWriter,
   parseHeadText,
   readMethod,
   readTarget,
   removeHeadLines,
+  setEachHeadLine,
   setHeadLine,
   setTarget,
 } from '../../src/core/request-head.ts';
@@ -55,4 +57,15 @@ test('lines are found, added, set and removed by their whole name', () => {
   assert.equal(removeHeadLines(HEAD, 'a'), 'GET /a?b HTTP/1.1\r\nhost: h\r\nab: 2\r\n\r\n');
   assert.equal(removeHeadLines(HEAD, 'b'), HEAD);
   assert.equal(setTarget(HEAD, '/z'), HEAD.replace('/a?b', '/z'));
+});
+
+test('all lines of a name are found and set in their places, whatever their values look like', () => {
+  assert.deepEqual(findHeadLines(HEAD, 'a'), ['1', '3']);
+  assert.deepEqual(findHeadLines(HEAD, 'b'), []);
+  assert.equal(
+    setEachHeadLine(HEAD, 'a', 'a: 7'),
+    HEAD.replace('a: 1', 'a: a: 7').replace('a: 3', 'a: a: 7'),
+  );
+  assert.equal(setEachHeadLine(HEAD, 'a', ''), HEAD.replace('a: 1', 'a: ').replace('a: 3', 'a: '));
+  assert.equal(setEachHeadLine(HEAD, 'b', 'x'), HEAD);
 });

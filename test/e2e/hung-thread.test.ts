@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { request } from 'node:http';
 import { test } from 'node:test';
 import { openScene } from './admin-scene.ts';
+import { readMetric } from './metric.ts';
 
 test('a hung front-end thread is told of, and a change that it does not take is stored', async (context) => {
   const scene = await openScene(context);
@@ -17,6 +18,7 @@ test('a hung front-end thread is told of, and a change that it does not take is 
   hung.end();
   assert.equal((await gateway.waitForLog('a front-end thread hangs')).thread, 0);
   assert.equal((await fetch(`http://127.0.0.1:${gateway.adminPort}/readyz`)).status, 503);
+  assert.equal(await readMetric(gateway, 'umbra_ready'), 0);
   const removal = await scene.call('DELETE', 'routes/slow');
   assert.equal(removal.status, 503);
   assert.match(

@@ -52,10 +52,16 @@ function isEndToEnd(field: string): boolean {
   return !FRAMING.has(field.slice(0, field.indexOf(':')).toLowerCase());
 }
 
+/** A copy is a span of its own. */
+function withoutSpan(field: string): string {
+  return field.replace(/^(traceparent: 00-[0-9a-f]{32}-)[0-9a-f]{16}(?=-[0-9a-f]{2}$)/, '$1');
+}
+
 function assertSame(copy: RecordedRequest, original: RecordedRequest): void {
   assert.equal(copy.line, original.line);
-  const fields = original.fields.filter(isEndToEnd);
-  assert.deepEqual(copy.fields.filter(isEndToEnd), [...fields, 'x-umbra-mirror: api'], copy.line);
+  const fields = original.fields.filter(isEndToEnd).map(withoutSpan);
+  const copied = copy.fields.filter(isEndToEnd).map(withoutSpan);
+  assert.deepEqual(copied, [...fields, 'x-umbra-mirror: api'], copy.line);
   assert.equal(copy.bodyBytes, original.bodyBytes, copy.line);
   assert.equal(copy.bodySha256, original.bodySha256, copy.line);
   assert.deepEqual(copy.trailers, original.trailers);

@@ -118,6 +118,7 @@ export function openMirrorFrontend(
   const mirroring = new Mirroring({
     ...shared,
     logChannel: `umbra-test-${process.pid}-${Math.random()}`,
+    findingsChannel: `umbra-test-findings-${process.pid}-${Math.random()}`,
     workerFile: options.workerFile ?? MIRROR_WORKER,
     isOverloaded: () => false,
     onDefect: (error) => defects.push(error),
@@ -135,7 +136,7 @@ export function openMirrorFrontend(
     observe: (entry) => mirroring.observe(entry),
     onTick: () => mirroring.refresh(),
   });
-  const report = (): MirrorReport => readMirrors(ledger, clock()).api!;
+  const report = (): MirrorReport => readMirrors(ledger, { countMismatches: () => 0 }, clock()).api!;
   const opened = toFrontend(ledger, mirroring, frontend, report, defects);
   let stopping: Promise<void> | null = null;
   const stop = async (graceMs: number): Promise<MirrorReport> => {

@@ -48,6 +48,8 @@ export interface GatewayOptions {
   readonly config: string;
   /** Further keys of `admin`, as in `key: x, on_proxy_port: true`. */
   readonly admin?: string;
+  /** What the admin listener listens on, instead of loopback; needs a key. It is reached at 127.0.0.1 all the same. */
+  readonly adminHost?: string;
   readonly listen?: string;
   /** Texts of further config files by name; they lie beside `file`. */
   readonly files?: Readonly<Record<string, string>>;
@@ -63,7 +65,12 @@ function sum(counts: Record<string, number>): number {
 /** The sums that must hold for every route and shadow when nothing is under way. */
 export function assertBalanced(reports: Record<string, MirrorReport>): void {
   for (const [id, report] of Object.entries(reports)) {
-    for (const [name, figures] of [['route', report] as const, ...Object.entries(report.shadows)]) {
+    const control = report.control === null ? [] : [['control', report.control] as const];
+    for (const [name, figures] of [
+      ['route', report] as const,
+      ...Object.entries(report.shadows),
+      ...control,
+    ]) {
       const decided = sum(figures.skipped) + sum(figures.dropped) + figures.total_mirrored;
       assert.equal(
         decided,
@@ -99,7 +106,7 @@ interface OwnPorts {
 function toText(options: GatewayOptions, own: OwnPorts): string {
   return [
     `listen: ${options.listen ?? `{ http: 127.0.0.1:${own.http} }`}`,
-    `admin: { listen: 127.0.0.1:${own.admin}${options.admin === undefined ? '' : `, ${options.admin}`} }`,
+    `admin: { listen: ${options.adminHost ?? HOST}:${own.admin}${options.admin === undefined ? '' : `, ${options.admin}`} }`,
     `threads: { frontend: ${options.frontends ?? 1}, mirror: ${options.mirrors ?? 1} }`,
     // A busy machine must not turn into dropped copies, unless a test is about that.
     ...(options.config.includes('limits:') ? [] : ['limits: { overload_delay: 1h }']),

@@ -54,9 +54,10 @@ test('bytes wait from their hand-over until the mirror thread is through with th
 test('an account is settled when every copy has ended and every byte is back, not before', () => {
   const rig = new Rig();
   const steps: (readonly [() => void, boolean])[] = [
-    [() => rig.hand(0, 3, 10), false],
-    [() => rig.add(0, 'received', 3), false],
+    [() => rig.hand(0, 4, 10), false],
+    [() => rig.add(0, 'received', 4), false],
     [() => rig.add(0, 'skip_limit'), false],
+    [() => rig.add(0, 'skip_unredactable'), false],
     [() => rig.add(0, 'drop_queue_full'), false],
     [() => rig.add(0, 'sent'), false],
     [() => rig.add(0, 'answered'), false],
@@ -101,6 +102,22 @@ test('a lost thread leaves what it had sent as failed and the rest as dropped', 
   rig.account.settleLost(1, 7);
   assert.equal(rig.read(1, 'drop_worker_lost'), 4);
   assert.ok(rig.account.isSettled());
+});
+
+test('answers that waited for their control’s when the thread was lost are uncompared, once', () => {
+  const rig = new Rig();
+  rig.hand(0, 5);
+  rig.add(0, 'received', 5);
+  rig.add(0, 'sent', 5);
+  rig.add(0, 'answered', 5);
+  rig.add(0, 'compared', 3);
+  rig.add(0, 'awaiting_control', 2);
+  rig.add(1, 'awaiting_control', 1);
+  rig.account.settleLost(0, 1);
+  rig.account.settleLost(0, 2);
+  assert.equal(rig.read(0, 'uncompared_not_captured'), 2);
+  assert.equal(rig.read(0, 'awaiting_control'), 0);
+  assert.equal(rig.read(1, 'awaiting_control'), 1, 'the other lane’s still wait');
 });
 
 test('an account that is opened again on a settled book begins where that ended', () => {

@@ -8,6 +8,8 @@ import {
   CONDITION_EQUALS,
   CONDITION_PRESENT,
   type HeaderCondition,
+  METHODS_ALL,
+  METHODS_SAFE,
   type Mirror,
 } from '../../src/core/model.ts';
 import type { ObservedExchange } from '../../src/core/observer.ts';
@@ -44,6 +46,37 @@ test('a condition on the method takes the listed ones, as they are written', () 
   const edits = conditions({ methods: ['GET', 'POST'] });
   assert.equal(decide(edits, { method: 'POST' }), null);
   for (const method of ['PUT', 'get', 'GETS']) assert.equal(decide(edits, { method }), 'condition', method);
+});
+
+test('safe methods alone are those that change nothing, exactly as they are written', () => {
+  const safe = { methods: METHODS_SAFE } as const;
+  for (const method of ['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+    assert.equal(decide(safe, { method }), null, method);
+  // Whatever else a method is called, some server may write at it.
+  const others = [
+    'POST',
+    'PUT',
+    'PATCH',
+    'DELETE',
+    'CONNECT',
+    'PROPFIND',
+    'REPORT',
+    'QUERY',
+    'get',
+    'GETS',
+    'M',
+  ];
+  for (const method of others) {
+    assert.equal(decide(safe, { method }), 'condition', method);
+    assert.equal(decide({ methods: METHODS_ALL }, { method }), null, method);
+  }
+});
+
+test('safe methods and a condition on methods must both let a request pass', () => {
+  const edits = { methods: METHODS_SAFE, ...conditions({ methods: ['POST', 'GET'] }) } as const;
+  assert.equal(decide(edits, { method: 'GET' }), null);
+  assert.equal(decide(edits, { method: 'POST' }), 'condition');
+  assert.equal(decide(edits, { method: 'HEAD' }), 'condition');
 });
 
 test('a condition on a header asks for presence, absence or a value without case', () => {

@@ -3,7 +3,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SpanIds } from '../../src/core/trace-context.ts';
+import { CaptureBudget } from '../../src/mirror/answer.ts';
+import { RuleComparer } from '../../src/mirror/comparer.ts';
 import { type ExchangeRule, MirroredExchange } from '../../src/mirror/exchange.ts';
+import { FindingsPoster } from '../../src/mirror/findings.ts';
 import { type Job, PrimaryAnswer, readBatch } from '../../src/mirror/job.ts';
 import { toHeadText } from './head.ts';
 import { COMPARE, createOutbox, toMirror, toRoute, toShadow } from './rig.ts';
@@ -12,7 +16,14 @@ const SHADOW = toShadow('http://s:80');
 const MIRROR = toMirror([SHADOW], { timeouts: { connectMs: 1, sendMs: 1, readMs: 500 } });
 
 function createRule(mirror = MIRROR): ExchangeRule {
-  return { route: toRoute('api', mirror), mirror, releasedCells: new Float64Array(2), releasedAt: 1 };
+  const spanIds = new SpanIds();
+  const releasedCells = new Float64Array(2);
+  const route = toRoute('api', mirror);
+  const findings = new FindingsPoster('umbra-exchange-test');
+  const host = { log: () => true, findings, onLogSuppressed: () => {} };
+  const { compare } = mirror;
+  const comparer = compare === null ? null : new RuleComparer(host, route, mirror, compare, null);
+  return { route, mirror, spanIds, comparer, budget: new CaptureBudget(), releasedCells, releasedAt: 1 };
 }
 
 /** The first job of a batch in which a job with a long body follows. */
@@ -45,7 +56,7 @@ function bodyOf(exchange: MirroredExchange): Uint8Array | null {
 }
 
 test('a copy that waits keeps its own bytes in memory and not those of its batch', () => {
-  const exchange = new MirroredExchange(createRule(), readJob(100, 50_000), 1);
+  const exchange = new MirroredExchange(createRule(), readJob(100, 50_000), 1, false);
   assert.ok(bodyOf(exchange)!.buffer.byteLength > 50_000);
   exchange.keep();
   assert.equal(bodyOf(exchange)!.buffer.byteLength, 100);
@@ -53,9 +64,9 @@ test('a copy that waits keeps its own bytes in memory and not those of its batch
 });
 
 test('a short body in a long batch has memory of its own from the start, a long one is not copied', () => {
-  const short = new MirroredExchange(createRule(), readJob(100, 300_000), 1);
+  const short = new MirroredExchange(createRule(), readJob(100, 300_000), 1, false);
   assert.equal(bodyOf(short)!.buffer.byteLength, 100);
-  const long = new MirroredExchange(createRule(), readJob(300_000, 100), 1);
+  const long = new MirroredExchange(createRule(), readJob(300_000, 100), 1, false);
   long.keep();
   assert.ok(bodyOf(long)!.buffer.byteLength > 300_000);
 });
@@ -63,7 +74,7 @@ test('a short body in a long batch has memory of its own from the start, a long 
 test('bytes are released by the last decision and only once', () => {
   const rule = createRule();
   const job = readJob(10, 10);
-  const exchange = new MirroredExchange(rule, job, 3);
+  const exchange = new MirroredExchange(rule, job, 3, false);
   exchange.onDropped();
   exchange.onSent();
   assert.deepEqual([...rule.releasedCells], [0, 0]);
@@ -74,7 +85,7 @@ test('bytes are released by the last decision and only once', () => {
 });
 
 test('an exchange is dropped when the last of its copies is, and not before', () => {
-  const exchange = new MirroredExchange(createRule(), readJob(10, 10), 2);
+  const exchange = new MirroredExchange(createRule(), readJob(10, 10), 2, false);
   exchange.onDropped();
   assert.equal(exchange.isDropped, false);
   exchange.onDropped();
@@ -82,12 +93,13 @@ test('an exchange is dropped when the last of its copies is, and not before', ()
 });
 
 test('a copy waits from when its job set out: after the primary’s answer where the route compares', () => {
-  assert.equal(new MirroredExchange(createRule(), readJob(1, 1), 1).waitUntilMs, 1500);
+  assert.equal(new MirroredExchange(createRule(), readJob(1, 1), 1, false).waitUntilMs, 1500);
   const comparing = createRule(
     toMirror([SHADOW], { ...MIRROR, compare: { ...COMPARE, logMismatches: false } }),
   );
-  const exchange = new MirroredExchange(comparing, readJob(1, 1, PrimaryAnswer.inline), 1);
-  assert.deepEqual([exchange.waitUntilMs, exchange.isHashed], [1570, true]);
-  const failed = new MirroredExchange(comparing, readJob(1, 1, PrimaryAnswer.failed), 1);
-  assert.equal(failed.isHashed, false);
+  const exchange = new MirroredExchange(comparing, readJob(1, 1, PrimaryAnswer.inline), 1, false);
+  assert.equal(exchange.waitUntilMs, 1570);
+  assert.notEqual(exchange.openReader(), null);
+  const failed = new MirroredExchange(comparing, readJob(1, 1, PrimaryAnswer.failed), 1, false);
+  assert.equal(failed.openReader(), null);
 });

@@ -127,6 +127,7 @@ async function openRig(t: TestContext): Promise<Rig> {
       lane: 0,
       processBook: memory,
       logChannel: '',
+      findingsChannel: '',
     },
     clock: createClock(),
     onLost: () => losses.push(written),

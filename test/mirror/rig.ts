@@ -20,14 +20,17 @@ import {
   writerCount,
 } from '../../src/core/book.ts';
 import { createClock } from '../../src/core/clock.ts';
+import type { FindingsReport } from '../../src/core/findings.ts';
 import type { LogEvent } from '../../src/core/log.ts';
 import {
   CONCAT_REPLACE,
   type Compare,
+  type DetailedDiff,
   HOST_PASS,
   METHODS_ALL,
   type Mirror,
   type Redaction,
+  ROLE_CONTROL,
   ROLE_SHADOW,
   type Route,
   type Shadow,
@@ -88,6 +91,23 @@ export const COMPARE: Compare = {
   maxMismatches: 100,
   thresholds: { minCompared: 1000, maxMismatch: 0.01, maxError: 0.01, maxP99Ratio: null },
 };
+
+export const DETAIL: DetailedDiff = {
+  ignoreHeaders: ['date', 'connection', 'keep-alive', 'transfer-encoding'],
+  ignoreJsonFields: [],
+  unordered: [],
+  tolerances: [],
+  maxBodyCaptureBytes: 1024 * 1024,
+};
+
+/** Compares in detail, without a word in the log. */
+export function toDetail(detail: Partial<DetailedDiff> = {}, edits: Partial<Compare> = {}): Compare {
+  return { ...COMPARE, logMismatches: false, ...edits, detail: { ...DETAIL, ...detail } };
+}
+
+export function toControl(origin: string, edits: Partial<Shadow> = {}): Shadow {
+  return toShadow(origin, { role: ROLE_CONTROL, ...edits });
+}
 
 export const NO_REDACTION: Redaction = { headers: [], query: [], json: [] };
 
@@ -165,11 +185,14 @@ export function openRig(test: TestContext, lanes = 1): Rig {
 
 export class Rig {
   readonly logs: LogEvent[] = [];
+  /** What the threads have posted, in the order of its arrival. */
+  readonly reports: FindingsReport[] = [];
   readonly processBook: ProcessBook;
   readonly #writers: { readonly frontends: 1; readonly lanes: number };
   readonly #lanes: RigLane[] = [];
   readonly #rules: RigRule[] = [];
   readonly #channel: BroadcastChannel;
+  readonly #findings: BroadcastChannel;
 
   constructor(lanes = 1) {
     this.#writers = { frontends: 1, lanes };
@@ -177,6 +200,10 @@ export class Rig {
     const logChannel = `rig-${process.pid}-${Math.random()}`;
     this.#channel = new BroadcastChannel(logChannel);
     this.#channel.onmessage = (event) => this.logs.push((event as unknown as { data: LogEvent }).data);
+    const findingsChannel = `${logChannel}-findings`;
+    this.#findings = new BroadcastChannel(findingsChannel);
+    this.#findings.onmessage = (event) =>
+      this.reports.push((event as unknown as { data: FindingsReport }).data);
     for (let lane = 0; lane < lanes; lane++) {
       const workerData: MirrorWorkerData = {
         workerFile: WORKER,
@@ -186,6 +213,7 @@ export class Rig {
         processBook: this.processBook.buffer,
         ring: allocateRing(),
         logChannel,
+        findingsChannel,
       };
       const pool = new Piscina<MirrorTask, void>({
         filename: ENTRY,
@@ -305,6 +333,7 @@ export class Rig {
       assert.equal(this.waiting(), 0, 'copies that wait');
     } finally {
       this.#channel.close();
+      this.#findings.close();
       await Promise.all(this.#lanes.map((lane) => lane.pool.destroy()));
     }
   }
@@ -319,12 +348,14 @@ export class Rig {
         reasons.reduce((total, reason) => total + count(`${prefix}_${reason}` as keyof typeof ShadowCell), 0);
       const dropped = sum(DROP_REASONS, 'drop');
       const failed = sum(FAIL_REASONS, 'fail');
-      assert.equal(count('received'), count('skip_limit') + dropped + count('sent'), 'received');
+      const skipped = count('skip_limit') + count('skip_unredactable');
+      assert.equal(count('received'), skipped + dropped + count('sent'), 'received');
       assert.equal(count('sent'), count('answered') + failed, 'sent');
       assert.equal(book.inFlight(), 0, 'in flight');
       if (rule.entry.route.mirror?.compare == null) return;
       const uncompared = sum(UNCOMPARED_REASONS, 'uncompared');
       assert.equal(count('answered'), count('compared') + uncompared, 'answered');
+      assert.equal(count('awaiting_control'), 0, 'answers that wait for their control');
     });
   }
 }

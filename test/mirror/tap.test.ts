@@ -40,6 +40,7 @@ function openRig(t: TestContext, edits: Partial<Mirror> = {}): Rig {
     writers,
     processBook: ledger.process.buffer,
     logChannel: 'umbra-tap-test',
+    findingsChannel: 'umbra-tap-test-findings',
     workerFile: WORKER,
     clock,
     isOverloaded: () => false,
@@ -92,6 +93,13 @@ function onlyJob(entries: readonly Entry[]): Job {
 
 const HEAD_TEXT = 'POST /p?q HTTP/1.1\r\nhost: a.example\r\nx-a: 1\r\n\r\n';
 const LINES = 'Content-Type: text/plain\r\n';
+const DETAIL = {
+  ignoreHeaders: [],
+  ignoreJsonFields: [],
+  unordered: [],
+  tolerances: [],
+  maxBodyCaptureBytes: 1024 * 1024,
+};
 const COMPARES = { compare: COMPARE };
 
 test('without comparing, the job leaves when the request is complete, and nothing follows', (t) => {
@@ -111,6 +119,22 @@ test('without comparing, the job leaves when the request is complete, and nothin
   tap.onAnswerEnd(5);
   assert.deepEqual(rig.take(), []);
 });
+
+for (const detail of [DETAIL, null]) {
+  test(`the header lines of an answer travel ${detail === null ? 'nowhere without' : 'with'} a detailed comparison`, (t) => {
+    const rig = openRig(t, { compare: { ...COMPARE, detail } });
+    for (const lines of [LINES, '']) {
+      const tap = rig.open();
+      tap.onRequestEnd();
+      tap.onAnswerHead(200, lines);
+      tap.onAnswerBody(Buffer.from('answer'));
+      tap.onAnswerEnd(1);
+      const job = onlyJob(rig.take());
+      assert.equal(job.lines, detail === null ? '' : lines);
+      assert.equal(job.answerBody.toString(), 'answer');
+    }
+  });
+}
 
 for (const bytes of [0, 1, INLINE_MAX]) {
   test(`comparing, an answer of ${bytes} bytes travels in its job`, (t) => {

@@ -82,6 +82,7 @@ for (const [what, status, body, expected] of [
       shadow_status: status,
       status_match: status === 200,
       body_match: body === 'same',
+      fields: [...(body === 'same' ? [] : ['body']), ...(status === 200 ? [] : ['status'])].join(', '),
       primary_latency_ms: 1.5,
     });
     assert.ok(typeof latencyMs === 'number' && latencyMs > 0);

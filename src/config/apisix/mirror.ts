@@ -28,7 +28,7 @@ import type { Remarks, Subject } from './remark.ts';
 type Input = Loose<ProxyMirrorInput>;
 
 /** Keys of every plugin that say nothing here. */
-const IDLE_META = ['priority', 'error_response', 'pre_function'] as const;
+export const IDLE_META = ['priority', 'error_response', 'pre_function'] as const;
 
 /** Null when there is nothing that a copy could be sent to. */
 export function toMirror(
@@ -167,10 +167,6 @@ function noticeIdleKeys(input: Input, about: Subject, remarks: Remarks): void {
   }
   for (const key of IDLE_META) {
     if (input._meta?.[key] === undefined) continue;
-    remarks.addNotice(
-      about,
-      ['_meta', key],
-      'has no effect: proxy-mirror is the only plugin and never answers',
-    );
+    remarks.addNotice(about, ['_meta', key], 'has no effect: the plugin never answers');
   }
 }

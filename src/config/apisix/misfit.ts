@@ -37,7 +37,7 @@ export function listMisfits(shape: ValidateFunction, value: unknown): readonly M
 
 /** Not what happened inside a choice or a condition, and not what Lua cannot tell: whether an empty table is a list. */
 function isTold(error: ErrorObject): boolean {
-  if (error.keyword === 'if' || /\/(?:anyOf|oneOf|not)\/./.test(error.schemaPath)) return false;
+  if (error.keyword === 'if' || /\/(?:anyOf|oneOf|not|propertyNames)\/./.test(error.schemaPath)) return false;
   return !isEmptyTable(error) || toMinimum(error) > 0;
 }
 
@@ -59,9 +59,10 @@ function toRank({ keyword, schemaPath }: ErrorObject): number {
   return choice === -1 ? 1 : 3 + choice;
 }
 
-/** One for each key that is missing or too many, else one for each value. */
+/** One for each key that is missing, too many or no name, else one for each value. */
 function toKey({ instancePath, params }: ErrorObject): string {
-  return JSON.stringify([instancePath, params.additionalProperty ?? params.missingProperty ?? null]);
+  const key = params.additionalProperty ?? params.missingProperty ?? params.propertyName;
+  return JSON.stringify([instancePath, key ?? null]);
 }
 
 function isUnion({ keyword }: ErrorObject): boolean {
@@ -118,6 +119,11 @@ function toSteps({ schemaPath, instancePath }: ErrorObject): readonly Step[] {
         });
         depth++;
         break;
+      // Only where it is a schema it is on the way.
+      case 'additionalProperties':
+        steps.push({ depth, text: `failed to validate additional property ${key}: ` });
+        depth++;
+        break;
       case 'items':
         steps.push({ depth, text: `failed to validate item ${Number(key) + 1}: ` });
         depth++;
@@ -139,7 +145,7 @@ function toReason(error: ErrorObject): string {
   const limit = typeof params.limit === 'number' ? toLuaNumber(params.limit) : '';
   switch (keyword) {
     case 'type':
-      return `wrong type: expected ${params.type}, got ${toLuaType(data)}`;
+      return `wrong type: expected ${toTypeText(params.type)}, got ${toLuaType(data)}`;
     case 'required':
       return `property ${quote(String(params.missingProperty))} is required`;
     case 'additionalProperties':
@@ -164,6 +170,10 @@ function toReason(error: ErrorObject): string {
       return `expect array to have at most ${limit} items`;
     case 'maxProperties':
       return `expect object to have at most ${limit} properties`;
+    case 'x-quantity':
+      return String(parentSchema?.errorMessage);
+    case 'propertyNames':
+      return `property ${quote(String(params.propertyName))} ${parentSchema?.propertyNames?.errorMessage}`;
     case 'uniqueItems':
       return `expected unique items but items ${Math.min(params.i, params.j) + 1} and ${Math.max(params.i, params.j) + 1} are equal`;
     case 'oneOf':
@@ -188,6 +198,10 @@ function toRequiredText(branches: unknown): string {
     branch.required ? [branch.required] : [],
   );
   return required.length === 0 ? '' : `: ${required.map((keys) => JSON.stringify(keys)).join(' or ')}`;
+}
+
+function toTypeText(types: unknown): string {
+  return Array.isArray(types) ? `one of ${types.join(', ')}` : String(types);
 }
 
 /** Lua's `%q`. */

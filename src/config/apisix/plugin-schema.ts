@@ -1,4 +1,5 @@
-// The plugins of a route or service, as a schema part: `proxy-mirror` in all its generations at once.
+// The plugins of a route or service, as schema parts: `proxy-mirror` in all its generations at once, and umbra's own
+// `umbra-compare`, which has the keys of `compare`.
 //
 // Owns its keys and bounds, and which other plugins may stand beside it: those that only watch. Like APISIX it takes keys that
 // it does not know. A plugin that would change an answer, or who gets one, is refused rather than ignored.
@@ -6,6 +7,11 @@
 import { type Static, Type } from 'typebox';
 import { ENTRIES_MAX, LIST_MAX } from '../defaults.ts';
 import { requireWhen, secretField } from '../field.ts';
+import { CompareSchema } from '../umbra/compare-schema.ts';
+
+/** The plugins that umbra serves. */
+export const PROXY_MIRROR = 'proxy-mirror';
+export const UMBRA_COMPARE = 'umbra-compare';
 
 const INTEGER_MAX = 2 ** 53 - 1;
 
@@ -13,7 +19,9 @@ const INTEGER_MAX = 2 ** 53 - 1;
 const MetaSchema = Type.Object(
   {
     disable: Type.Optional(Type.Boolean({ description: 'Whether the plugin is switched off.' })),
-    priority: Type.Optional(Type.Integer({ description: 'Without effect here: there is one plugin.' })),
+    priority: Type.Optional(
+      Type.Integer({ description: 'Without effect here: plugins do not wait for each other.' }),
+    ),
     filter: Type.Optional(
       Type.Array(Type.Unknown(), {
         maxItems: ENTRIES_MAX,
@@ -90,19 +98,35 @@ export const ProxyMirrorSchema = Type.Object(
   },
 );
 
+export const UmbraCompareSchema = Type.Object(
+  {
+    ...CompareSchema.properties,
+    disable: Type.Optional(Type.Boolean({ description: 'As `_meta.disable`, in APISIX 2.' })),
+    _meta: Type.Optional(MetaSchema),
+  },
+  {
+    additionalProperties: false,
+    description: 'Compares the answers of what proxy-mirror mirrors to with those of the upstream.',
+  },
+);
+
 /** Plugins that only watch: without them the same requests are answered in the same way. */
 export const WATCHERS =
   /^(?:[a-z-]+-logger|[a-z-]+-logging|prometheus|zipkin|skywalking|opentelemetry|datadog|node-status|server-info|inspect|log-rotate|syslog|loggly|lago|tencent-cloud-cls)$/;
 
 export const PluginsSchema = Type.Object(
-  { 'proxy-mirror': Type.Optional(ProxyMirrorSchema) },
+  {
+    [PROXY_MIRROR]: Type.Optional(ProxyMirrorSchema),
+    [UMBRA_COMPARE]: Type.Optional(UmbraCompareSchema),
+  },
   {
     patternProperties: { [WATCHERS.source]: { type: 'object' } },
     additionalProperties: false,
-    'x-unknown-key': 'is not a plugin that umbra has: proxy-mirror is the only one',
+    'x-unknown-key': 'is not a plugin that umbra has: proxy-mirror and umbra-compare are',
     description: 'Plugins by name.',
   },
 );
 
 export type ProxyMirrorInput = Static<typeof ProxyMirrorSchema>;
+export type UmbraCompareInput = Static<typeof UmbraCompareSchema>;
 export type PluginsInput = Static<typeof PluginsSchema>;

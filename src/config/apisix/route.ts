@@ -12,7 +12,9 @@ import type { Path } from '../problem.ts';
 import { toRevised } from '../revision.ts';
 import type { Loose } from '../shape.ts';
 import type { Tree } from '../source.ts';
+import { toComparison } from './compare.ts';
 import { toMirror } from './mirror.ts';
+import { PROXY_MIRROR, UMBRA_COMPARE } from './plugin-schema.ts';
 import { type Remark, Remarks, type Subject } from './remark.ts';
 import type { FindResource, ResourceKind } from './resource.ts';
 import type { ApisixRouteInput, ApisixServiceInput } from './schema.ts';
@@ -162,10 +164,11 @@ function toRouteUpstream(
   return NO_UPSTREAM;
 }
 
-/** Of the plugins only those that watch get this far beside proxy-mirror. */
+/** Of the plugins only those that watch get this far beside umbra's. */
 function noticeWatchers(owner: Subject, remarks: Remarks): void {
   for (const name of Object.keys((owner.value as RouteInput).plugins ?? {})) {
-    if (name !== 'proxy-mirror') remarks.addNotice(owner, ['plugins', name], 'has no effect here');
+    if (name === PROXY_MIRROR || name === UMBRA_COMPARE) continue;
+    remarks.addNotice(owner, ['plugins', name], 'has no effect here');
   }
 }
 
@@ -178,13 +181,30 @@ function toRouteMirror(
   const owners = service === null ? [about] : [about, service];
   for (const owner of owners) noticeWatchers(owner, remarks);
   for (const owner of owners) {
-    const input = (owner.value as RouteInput).plugins?.['proxy-mirror'];
+    const input = (owner.value as RouteInput).plugins?.[PROXY_MIRROR];
     if (input === undefined) continue;
-    const plugin: Subject = { ...owner, path: ['plugins', 'proxy-mirror'] };
-    return toMirror(input, moreShadows, mirrorTimeouts, plugin, remarks);
+    const plugin: Subject = { ...owner, path: ['plugins', PROXY_MIRROR] };
+    const mirror = toMirror(input, moreShadows, mirrorTimeouts, plugin, remarks);
+    return withComparison(mirror, owners, remarks);
   }
-  if (moreShadows.length === 0) return null;
-  return toMirror({}, moreShadows, mirrorTimeouts, about, remarks);
+  if (moreShadows.length > 0) {
+    const mirror = toMirror({}, moreShadows, mirrorTimeouts, about, remarks);
+    return withComparison(mirror, owners, remarks);
+  }
+  return withComparison(null, owners, remarks);
+}
+
+/** What the first owner says that has the plugin at all; it is checked, whatever there is to compare. */
+function withComparison(mirror: Mirror | null, owners: readonly Subject[], remarks: Remarks): Mirror | null {
+  for (const owner of owners) {
+    const input = (owner.value as RouteInput).plugins?.[UMBRA_COMPARE];
+    if (input === undefined) continue;
+    const plugin: Subject = { ...owner, path: ['plugins', UMBRA_COMPARE] };
+    const { compare, shadows } = toComparison(input, mirror?.shadows ?? [], plugin, remarks);
+    if (mirror !== null) return { ...mirror, shadows, compare };
+    remarks.addNotice(plugin, [], 'has no effect: no proxy-mirror is beside it');
+  }
+  return mirror;
 }
 
 function toPaths(input: RouteInput, about: Subject, remarks: Remarks): readonly PathPattern[] {

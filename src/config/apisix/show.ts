@@ -16,16 +16,18 @@ import {
   PATH_PREFIX,
   PATH_TEXT_PREFIX,
   type PathPattern,
+  ROLE_CONTROL,
   type Route,
   type Timeouts,
   type WeightedBackend,
 } from '../../core/model.ts';
+import { HIDDEN, toComparePlugin } from './compare-show.ts';
+import { PROXY_MIRROR, UMBRA_COMPARE } from './plugin-schema.ts';
 
 type Shown = Record<string, unknown>;
 
 /** Where a shown route comes from, as a label. */
 const LABELS = { umbra_source: 'file' };
-const HIDDEN = '(hidden)';
 
 export function toApisixValue(route: Route): Shown {
   const value: Shown = { id: route.id };
@@ -38,7 +40,7 @@ export function toApisixValue(route: Route): Shown {
   value.status = 1;
   value.labels = LABELS;
   value.upstream = toUpstream(route);
-  value.plugins = route.mirror === null ? {} : { 'proxy-mirror': toPlugin(route.mirror) };
+  value.plugins = route.mirror === null ? {} : toPlugins(route.mirror);
   return value;
 }
 
@@ -83,6 +85,16 @@ function toNode({ origin, weight, priority }: WeightedBackend): Shown {
 
 function toTimeout({ connectMs, sendMs, readMs }: Timeouts): Shown {
   return { connect: connectMs / 1000, send: sendMs / 1000, read: readMs / 1000 };
+}
+
+function toPlugins(mirror: Mirror): Shown {
+  const plugins: Shown = { [PROXY_MIRROR]: toPlugin(mirror) };
+  const { compare, shadows } = mirror;
+  if (compare !== null) {
+    const control = shadows.find(({ role }) => role === ROLE_CONTROL) ?? null;
+    plugins[UMBRA_COMPARE] = toComparePlugin(compare, control);
+  }
+  return plugins;
 }
 
 /** The first shadow stands for all: the plugin knows one. */

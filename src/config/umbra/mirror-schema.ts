@@ -8,9 +8,11 @@ import { SHADOWS_MAX } from '../../core/model.ts';
 import {
   DEFAULTS,
   DURATION_MS_MAX,
+  HEADERS_MAX,
   KEY_LENGTH_MAX,
   LIST_MAX,
   PATH_LENGTH_MAX,
+  PATHS_MAX,
   REGEX_LENGTH_MAX,
 } from '../defaults.ts';
 import {
@@ -18,8 +20,8 @@ import {
   expressionField,
   headerConditionsField,
   headerNamesField,
-  headerValuesField,
   integerField,
+  jsonPathsField,
   methodsField,
   sampleByField,
   sizeField,
@@ -28,39 +30,34 @@ import {
 import { GIB } from '../quantity.ts';
 import { CompareSchema } from './compare-schema.ts';
 import { LimitSchema } from './limit-schema.ts';
-import { BackendTlsSchema, ClientSchema, timeoutSchema } from './upstream-schema.ts';
+import { shadowSchema } from './shadow-schema.ts';
+import { timeoutSchema } from './upstream-schema.ts';
 
 const closed = { additionalProperties: false } as const;
 
-const ShadowSchema = Type.Object(
+const ShadowSchema = shadowSchema(
+  'Origin of the shadow, such as http://shadow:9000.',
+  'A shadow: it gets its own copy, and its answer goes to nobody.',
+);
+
+const RedactSchema = Type.Object(
   {
-    url: textField(PATH_LENGTH_MAX, { description: 'Origin of the shadow, such as http://shadow:9000.' }),
     headers: Type.Optional(
-      Type.Object(
-        {
-          set: Type.Optional(
-            headerValuesField(LIST_MAX, {
-              description: 'Headers that this copy gets; each replaces all of its name.',
-            }),
-          ),
-          remove: Type.Optional(
-            headerNamesField(LIST_MAX, { description: 'Names of headers that this copy does not get.' }),
-          ),
-        },
-        { ...closed, description: 'Edits of the headers of this copy.' },
-      ),
+      headerNamesField(HEADERS_MAX, { description: 'Headers whose values the copy does not have.' }),
     ),
-    host_header: Type.Optional(
-      textField(KEY_LENGTH_MAX, {
-        description:
-          "`pass`: as the primary got it; `node`: this backend's own authority; else that literal name.",
-        default: DEFAULTS.hostHeader,
+    query: Type.Optional(
+      Type.Array(textField(KEY_LENGTH_MAX, { description: 'Name of a query parameter.' }), {
+        maxItems: PATHS_MAX,
+        description: 'Query parameters whose values the copy does not have.',
       }),
     ),
-    tls: Type.Optional(BackendTlsSchema),
-    client: Type.Optional(ClientSchema),
+    json: Type.Optional(
+      jsonPathsField(PATHS_MAX, {
+        description: 'Places in JSON bodies whose values, with all below them, the copy does not have.',
+      }),
+    ),
   },
-  { ...closed, description: 'A shadow: it gets its own copy, and its answer goes to nobody.' },
+  { ...closed, description: 'What a copy does not tell its shadow: these values are replaced.' },
 );
 
 const ConditionsSchema = Type.Object(
@@ -113,6 +110,13 @@ export const MirrorSchema = Type.Object(
         default: DEFAULTS.mirror.percentage,
       }),
     ),
+    methods: Type.Optional(
+      Type.Enum(['all', 'safe'], {
+        description:
+          '`safe`: only GET, HEAD, OPTIONS and TRACE are copied, so that a shadow never writes; `all`: every method.',
+        default: DEFAULTS.mirror.methods,
+      }),
+    ),
     sample_by: Type.Optional(
       sampleByField({
         description: 'header:NAME: the same value always falls the same way, and 5 % is inside 10 %.',
@@ -143,6 +147,19 @@ export const MirrorSchema = Type.Object(
         default: DEFAULTS.mirror.maxBody,
       }),
     ),
+    max_answer: Type.Optional(
+      sizeField(1, GIB, {
+        description: "A shadow's answer with a longer body is cut off, and the copy has failed.",
+        default: DEFAULTS.mirror.maxAnswer,
+      }),
+    ),
+    redact: Type.Optional(RedactSchema),
+    idempotency_key: Type.Optional(
+      Type.Boolean({
+        description: 'Whether copies that write get an Idempotency-Key, where the request has none.',
+        default: DEFAULTS.mirror.idempotencyKey,
+      }),
+    ),
     max_in_flight: Type.Optional(
       integerField(1, 65_535, {
         description: 'Copies under way at once, for each shadow.',
@@ -161,5 +178,4 @@ export const MirrorSchema = Type.Object(
   { ...closed, description: 'Which requests of the route are copied, and to which shadows.' },
 );
 
-export type ShadowInput = Static<typeof ShadowSchema>;
 export type MirrorInput = Static<typeof MirrorSchema>;

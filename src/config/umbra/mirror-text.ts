@@ -14,11 +14,15 @@ import {
   LIMIT_REDIS,
   type Limit,
   type Mirror,
+  type Redaction,
+  ROLE_CONTROL,
+  ROLE_SHADOW,
   type Shadow,
   type Timeouts,
 } from '../../core/model.ts';
 import { DEFAULTS } from '../defaults.ts';
 import { toDurationMs, toDurationText, toSizeBytes, toSizeText } from '../quantity.ts';
+import { toCompareBlock } from './compare-text.ts';
 import type { Secrets } from './secret-text.ts';
 import { Block, Flow } from './yaml-text.ts';
 
@@ -33,12 +37,15 @@ export function toMirrorBlock(mirror: Mirror, secrets: Secrets): Block {
   const defaults = DEFAULTS.mirror;
   const block = new Block()
     .putUnless(defaults.enabled, 'enabled', mirror.enabled)
-    .putUnless(defaults.percentage, 'percentage', mirror.percentage);
+    .putUnless(defaults.percentage, 'percentage', mirror.percentage)
+    .putUnless(defaults.methods, 'methods', mirror.methods);
   if (mirror.sampleByHeader !== null) block.put('sample_by', `header:${mirror.sampleByHeader}`);
   block
     .put(
       'backends',
-      mirror.shadows.map((shadow) => toShadowBlock(shadow, secrets)),
+      mirror.shadows
+        .filter(({ role }) => role === ROLE_SHADOW)
+        .map((shadow) => toShadowBlock(shadow, secrets)),
     )
     .putFilled('conditions', toConditionsBlock(mirror.conditions, secrets));
   if (mirror.path !== null) block.put('path', mirror.path);
@@ -47,17 +54,25 @@ export function toMirrorBlock(mirror: Mirror, secrets: Secrets): Block {
     .putFilled('timeout', toTimeoutBlock(mirror.timeouts, defaults.timeout));
   if (mirror.limit !== null) block.put('limit', toLimitBlock(mirror.limit, secrets));
   putSize(block, 'max_body', mirror.maxBodyBytes, defaults.maxBody);
+  putSize(block, 'max_answer', mirror.maxAnswerBytes, defaults.maxAnswer);
+  block
+    .putFilled('redact', toRedactBlock(mirror.redact))
+    .putUnless(defaults.idempotencyKey, 'idempotency_key', mirror.idempotencyKey);
   block.putUnless(defaults.maxInFlight, 'max_in_flight', mirror.maxInFlight);
   putSize(block, 'max_queued', mirror.maxQueuedBytes, defaults.maxQueued);
   const breaker = new Block().putUnless(DEFAULTS.breaker.failures, 'failures', mirror.breaker.failures);
   putDuration(breaker, 'open_for', mirror.breaker.openForMs, DEFAULTS.breaker.openFor);
   block.putFilled('breaker', breaker);
   if (mirror.compare !== null) {
-    const compare = new Block().put('enabled', true);
-    const { logMismatches } = mirror.compare;
-    block.put('compare', compare.putUnless(DEFAULTS.compare.logMismatches, 'log_mismatches', logMismatches));
+    const control = mirror.shadows.find(({ role }) => role === ROLE_CONTROL);
+    const controlBlock = control === undefined ? null : toShadowBlock(control, secrets);
+    block.put('compare', toCompareBlock(mirror.compare, controlBlock));
   }
   return block;
+}
+
+function toRedactBlock({ headers, query, json }: Redaction): Block {
+  return new Block().putFilled('headers', headers).putFilled('query', query).putFilled('json', json);
 }
 
 function toShadowBlock(shadow: Shadow, secrets: Secrets): Block {

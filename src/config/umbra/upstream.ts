@@ -21,6 +21,12 @@ export interface Translation {
   readonly folder: string;
 }
 
+/** The same for parts that stand in a plugin of APISIX's too, where no file is. */
+export interface PartTranslation {
+  readonly report: Pick<Report, 'add' | 'hasProblemUnder'>;
+  readonly folder: string;
+}
+
 interface UpstreamInput {
   readonly url?: string | undefined;
   readonly tls?: Loose<BackendTlsInput> | undefined;
@@ -29,7 +35,7 @@ interface UpstreamInput {
 
 const NOWHERE: Backend = { origin: '', authority: '', tls: null, client: DEFAULTS.client };
 
-export function toBackend(input: UpstreamInput, at: Path, translation: Translation): Backend {
+export function toBackend(input: UpstreamInput, at: Path, translation: PartTranslation): Backend {
   const { report } = translation;
   const tls = toBackendTls(input.tls, [...at, 'tls'], translation);
   if (input.url === undefined) return NOWHERE;
@@ -55,14 +61,14 @@ export function toBackend(input: UpstreamInput, at: Path, translation: Translati
 function toBackendTls(
   input: Loose<BackendTlsInput> | undefined,
   at: Path,
-  translation: Translation,
+  translation: PartTranslation,
 ): BackendTls {
   const { report, folder } = translation;
   const ca = input?.ca === undefined ? null : readAuthorities(input.ca, folder, [...at, 'ca'], report);
   return { verify: input?.verify ?? DEFAULTS.tlsVerify, ca };
 }
 
-export function toHostHeader(input: string | undefined, path: Path, { report }: Translation): string {
+export function toHostHeader(input: string | undefined, path: Path, { report }: PartTranslation): string {
   const rule = input ?? DEFAULTS.hostHeader;
   if (rule !== HOST_PASS && rule !== HOST_NODE && !isHostHeader(rule)) {
     const message = 'must be pass, node or a literal host, with or without a port';

@@ -100,7 +100,7 @@ export function toCommentLine(text: string): string {
 function* toLines(block: Block): Generator<string> {
   for (const { key, value, comments } of block.entries) {
     yield* comments.map(toCommentLine);
-    const name = toScalar(key);
+    const name = toKey(key);
     if (value instanceof Reference) yield `${name}: ${value.text}`;
     else if (value instanceof Block) {
       yield value.isEmpty ? `${name}: {}` : `${name}:`;
@@ -144,23 +144,32 @@ function toFlow(value: unknown): string {
   // Quoted, because of its braces.
   if (value instanceof Reference) return `"${value.text}"`;
   // In a list of its own, because more texts need quotes between brackets.
-  return toQuoted(value) ?? toPlain([value]).slice(1, -1);
+  return toQuoted(value) ?? toPlain([escapeReferences(value)]).slice(1, -1);
+}
+
+/** Keys do not read the environment: nothing in them is escaped for it. */
+function toKey(key: string): string {
+  return INVISIBLE.test(key) ? toEscaped(key) : toPlain(key);
 }
 
 function toScalar(value: unknown): string {
-  return toQuoted(value) ?? toPlain(value);
+  return toQuoted(value) ?? toPlain(escapeReferences(value));
 }
 
 /** Texts that nobody could read without quotes: with line breaks, and whatever else is invisible. */
 function toQuoted(value: unknown): string | null {
   if (typeof value !== 'string' || !INVISIBLE.test(value)) return null;
-  const quoted = JSON.stringify(escapeReferences(value));
+  return toEscaped(escapeReferences(value) as string);
+}
+
+function toEscaped(text: string): string {
+  const quoted = JSON.stringify(text);
   return quoted.replace(ESCAPED, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function toPlain(value: unknown): string {
   // Written out because one line, and the same one every time, is relied on.
-  return stringify(Array.isArray(value) ? value.map(escapeReferences) : escapeReferences(value), {
+  return stringify(value, {
     version: '1.2',
     collectionStyle: Array.isArray(value) ? 'flow' : 'any',
     flowCollectionPadding: false,

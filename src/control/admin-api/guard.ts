@@ -19,11 +19,15 @@ import {
   type Role,
 } from './auth.ts';
 
-/** What a request asks for: health is for everyone; of the rest, the Admin API asks for more than what else is read. */
+/**
+ * What a request asks for: health and the dashboard's files, which hold no data, are for everyone; of the rest, the Admin API
+ * asks for more than what else is read.
+ */
 export const AREA_HEALTH = 'health';
+export const AREA_FILES = 'files';
 export const AREA_ADMIN_API = 'admin_api';
 export const AREA_OTHER = 'other';
-export type Area = typeof AREA_HEALTH | typeof AREA_ADMIN_API | typeof AREA_OTHER;
+export type Area = typeof AREA_HEALTH | typeof AREA_FILES | typeof AREA_ADMIN_API | typeof AREA_OTHER;
 
 /** Everything on the admin listener; or the Admin API alone, behind the listeners for traffic. */
 export const SURFACE_ALL = 'all';
@@ -59,7 +63,7 @@ export function createGuard(settings: AdminSettings, surface: Surface): (asking:
   }
 
   return ({ area, method, headers, query, address }) => {
-    if (area === AREA_HEALTH) return null;
+    if (area === AREA_HEALTH || area === AREA_FILES) return null;
     const client = surface === SURFACE_ADMIN_API ? (findForwardedAddress(headers) ?? address) : address;
     const isRead = READ_METHODS.includes(method);
     // Where no key is asked for, the address is all that other writes have.

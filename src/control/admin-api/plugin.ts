@@ -2,13 +2,21 @@
 //
 // For clients that ask before they write. The schemas are config/'s, and so is what is checked when they write.
 
-import { ProxyMirrorSchema } from '../../config/apisix/plugin-schema.ts';
+import {
+  PROXY_MIRROR,
+  ProxyMirrorSchema,
+  UMBRA_COMPARE,
+  UmbraCompareSchema,
+} from '../../config/apisix/plugin-schema.ts';
 import type { ResourceKind } from '../../config/apisix/resource.ts';
 import { RESOURCE_SCHEMAS } from '../../config/apisix/schema.ts';
 import { Refusal } from '../catalog.ts';
 import type { Reply } from './resources.ts';
 
-const PLUGIN = 'proxy-mirror';
+const PLUGINS: ReadonlyMap<string, object> = new Map<string, object>([
+  [PROXY_MIRROR, ProxyMirrorSchema],
+  [UMBRA_COMPARE, UmbraCompareSchema],
+]);
 /** As schemas are asked for. */
 const KINDS: ReadonlyMap<string, ResourceKind> = new Map([
   ['route', 'routes'],
@@ -24,10 +32,11 @@ export function answerPlugins(method: string, name: string | null): Reply {
     throw new Refusal(405, { error_msg: `plugins are reloaded by PUT, not by ${method}` });
   }
   assertRead(method);
-  if (name === 'list') return { status: 200, body: [PLUGIN] };
+  if (name === 'list') return { status: 200, body: [...PLUGINS.keys()] };
   if (name === null) throw new Refusal(400, { error_msg: 'not found plugin name' });
-  if (name !== PLUGIN) throw new Refusal(404, { error_msg: `plugin not found: ${name}` });
-  return { status: 200, body: toPlainSchema(ProxyMirrorSchema) };
+  const schema = PLUGINS.get(name);
+  if (schema === undefined) throw new Refusal(404, { error_msg: `plugin not found: ${name}` });
+  return { status: 200, body: toPlainSchema(schema) };
 }
 
 /** `/schema/route`, `/schema/upstream` and `/schema/service`. */

@@ -43,7 +43,10 @@ export type BodyMethod = 'bytes' | 'json' | 'text' | 'digest';
 export interface AnswerDiff {
   /** Empty: nothing differs that may not. At most DIFFS_MAX. */
   readonly diffs: readonly FieldDiff[];
-  /** Whether there may be more differences than are listed: the work was cut short. */
+  /**
+   * Whether there may be fields that differ and are not listed: the work was cut short. Of one field in elements of arrays, or
+   * of lines of text, not every difference is listed, and that alone does not count.
+   */
   readonly isCut: boolean;
   readonly bodyMethod: BodyMethod;
   /** Why bodies were compared by digest though detail was asked for; null otherwise. One short clause. */
@@ -53,3 +56,11 @@ export interface AnswerDiff {
 export const DIFFS_MAX = 100;
 export const VALUE_LENGTH_MAX = 200;
 export const MASKED = '(masked)';
+
+/** Nothing differs, not even in the bytes of the body. Shared by all such answers. */
+export const NO_DIFF: AnswerDiff = Object.freeze({
+  diffs: Object.freeze([]),
+  isCut: false,
+  bodyMethod: 'bytes',
+  note: null,
+});

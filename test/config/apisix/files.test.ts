@@ -187,7 +187,7 @@ rotues: []
     'test.yaml:4:18: routes[0].upstream_id: leads nowhere: route route-1 refers to upstream nowhere, and there is none',
     'test.yaml:6:29: routes[0].plugins.proxy-mirror.host: must be scheme://host or scheme://host:port, without a path, such as http://127.0.0.1:9797, found "ftp://x"',
     'test.yaml:6:54: routes[0].plugins.proxy-mirror.sample_ratio: must be a number from 0.00001 to 1, found 2',
-    'test.yaml:7:7: routes[0].plugins.key-auth: is not a plugin that umbra has: proxy-mirror is the only one, found "key-auth"',
+    'test.yaml:7:7: routes[0].plugins.key-auth: is not a plugin that umbra has: proxy-mirror and umbra-compare are, found "key-auth"',
     'test.yaml:9:10: routes[1].uri: must start with /, or with * for any path, found "x"',
     'test.yaml:10:5: routes[1].priorty: is not a known key, found "priorty", did you mean "priority"?',
     'test.yaml:13:30: routes[1].upstream.nodes[0].weight: must be a whole number from 0, found "x"',

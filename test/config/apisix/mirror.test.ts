@@ -33,6 +33,7 @@ test("a host alone is a mirror of everything with umbra's defaults", () => {
     enabled: true,
     percentage: 100,
     sampleByHeader: null,
+    methods: 'all',
     shadows: [
       {
         origin: 'http://127.0.0.1:9797',
@@ -41,6 +42,7 @@ test("a host alone is a mirror of everything with umbra's defaults", () => {
         client: 'auto',
         headers: { set: [], remove: [] },
         hostHeader: 'pass',
+        role: 'shadow',
       },
     ],
     conditions: { methods: [], headers: [], pathRegex: null, vars: null },
@@ -49,6 +51,9 @@ test("a host alone is a mirror of everything with umbra's defaults", () => {
     timeouts: TIMEOUTS,
     limit: null,
     maxBodyBytes: 8 * 1024 * 1024,
+    maxAnswerBytes: 1024 * 1024 * 1024,
+    redact: { headers: [], query: [], json: [] },
+    idempotencyKey: false,
     maxInFlight: 256,
     maxQueuedBytes: 64 * 1024 * 1024,
     breaker: { failures: 5, openForMs: 10_000 },

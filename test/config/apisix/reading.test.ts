@@ -143,7 +143,7 @@ test('keys that every object has are unknown like others, and so is a plugin of 
   const text = `${toService('s')}---\n${toRoute('r', 's').replace('servicePort: 80 }]', `servicePort: 80 }]${plugins}`)}`;
   assert.match(
     listLines(text).join('\n'),
-    /is not a plugin that umbra has: proxy-mirror is the only one, found "__proto__"/,
+    /is not a plugin that umbra has: proxy-mirror and umbra-compare are, found "__proto__"/,
   );
 });
 

@@ -94,11 +94,38 @@ test('a mirror is the plugin, as far as the plugin has words for it', () => {
   });
 });
 
+test('a comparison is the plugin umbra-compare, control and all, and means the same when it comes back', () => {
+  const extra = `mirror:
+  backends: [{ url: "http://s" }, { url: "http://t" }]
+  compare:
+    log_mismatches: true
+    detailed_diff: true
+    ignore_headers: [Server]
+    ignore_json_fields: ["items[].id"]
+    unordered: [tags]
+    tolerance: { price: 0.01, "rates.*": 0.5% }
+    mask: [user.email]
+    max_body_capture: 64KiB
+    max_mismatches: 7
+    control: { url: "https://twin:444", host_header: node, tls: { verify: false }, client: undici, headers: { remove: [cookie] } }
+    verdict: { min_compared: 10, max_mismatch: 0.1%, max_error: 0.02, max_p99_ratio: 1.5 }`;
+  const { value, again } = show(extra);
+  const own = routeOf(extra).mirror!;
+  assert.deepEqual(again.mirror!.compare, own.compare);
+  assert.deepEqual(again.mirror!.shadows, [own.shadows[0], own.shadows[2]], 'the plugin knows one shadow');
+  assert.deepEqual(Object.keys(value.plugins as object), ['proxy-mirror', 'umbra-compare']);
+  const plain = show('mirror: { backends: [{ url: "http://s" }], compare: {} }');
+  assert.deepEqual(plain.again.mirror!.compare!.detail, null);
+  const none = show('mirror: { backends: [{ url: "http://s" }] }').value.plugins as object;
+  assert.deepEqual(Object.keys(none), ['proxy-mirror']);
+});
+
 test('no password and no value of a header is shown', () => {
   const { value } = show(`mirror:
   backends: [{ url: "http://s", headers: { set: { x-token: s3cret } } }]
   conditions: { headers: { authorization: s3cret, x-a: "true", x-b: "false" } }
-  limit: { policy: redis, redis_host: red, redis_password: s3cret }`);
+  limit: { policy: redis, redis_host: red, redis_password: s3cret }
+  compare: { detailed_diff: true, control: { url: "http://c", headers: { set: { x-token: s3cret } } } }`);
   assert.doesNotMatch(JSON.stringify(value), /s3cret/);
   assert.match(JSON.stringify(value), /"redis_host":"red"/);
 });

@@ -1,0 +1,131 @@
+// What comparing has found out about one revision of a route.
+//
+// Costs next to nothing until something was found. What the verdict counts from is kept here too: the state of the
+// books at the moment when this revision, or a verdict that was asked for anew, began.
+
+import type { FindingsReport } from '../core/findings.ts';
+import { type FieldTable, GrowingFieldTable } from './field-table.ts';
+import type { LedgerRow } from './ledger.ts';
+import { MismatchStore } from './mismatch-store.ts';
+import { PairRing, type PairRoom } from './pair-ring.ts';
+
+/** Sums of a shadow's cells over all writers, by ShadowCell. */
+export type CellSums = Float64Array;
+
+/** What was left out of reports, or forgotten before its time. */
+export interface Losses {
+  /** Mismatches too large to be kept. */
+  tooLarge: number;
+  /** Groups that made place for others. */
+  groups: number;
+  /** Fields that made place for others, or whose names are too long. */
+  fields: number;
+}
+
+export class RouteFindings {
+  readonly revision: string;
+  readonly #room: PairRoom;
+  readonly #row: LedgerRow;
+  #sinceMs: number;
+  /** By origin; shadows whose books were empty are left out. */
+  #baseline: ReadonlyMap<string, CellSums>;
+  #mismatches: MismatchStore | null = null;
+  #tables: Map<string, GrowingFieldTable> | null = null;
+  #pairs: Map<string, PairRing> | null = null;
+
+  constructor(row: LedgerRow, room: PairRoom, nowMs: number) {
+    this.revision = row.entry.route.revision;
+    this.#row = row;
+    this.#room = room;
+    this.#sinceMs = nowMs;
+    this.#baseline = readBaseline(row);
+  }
+
+  /** Unix time from which `since`, `pairs` and with them the verdict count. */
+  get sinceMs(): number {
+    return this.#sinceMs;
+  }
+
+  /** What the books of the shadows, and of the control, said at `sinceMs`, by origin; nothing of those that were empty. */
+  get baseline(): ReadonlyMap<string, CellSums> {
+    return this.#baseline;
+  }
+
+  /** What a cell of a shadow's or the control's book has grown by since then. `cell` of ShadowCell. */
+  since(origin: string, cell: number): number {
+    const shadow = this.#row.shadows.find((each) => each.origin === origin);
+    if (shadow === undefined) return 0;
+    return shadow.book.sum(cell) - (this.#baseline.get(origin)?.[cell] ?? 0);
+  }
+
+  /** Latencies in milliseconds since then, the newest 10,000: primary, shadow, primary, shadow…, the newest last. */
+  pairs(origin: string): Float32Array {
+    return this.#pairs?.get(origin)?.read() ?? new Float32Array(0);
+  }
+
+  /** Null while none was found. */
+  get mismatches(): MismatchStore | null {
+    return this.#mismatches;
+  }
+
+  /** By origin of the shadow. Of the whole revision. */
+  get fieldTables(): ReadonlyMap<string, FieldTable> {
+    return this.#tables ?? NO_TABLES;
+  }
+
+  add(report: FindingsReport, losses: Losses): void {
+    const capacity = this.#row.entry.route.mirror?.compare?.maxMismatches ?? 0;
+    if (report.groups.length > 0 || report.mismatches.length > 0) {
+      this.#mismatches ??= new MismatchStore();
+      for (const group of report.groups) losses.groups += this.#mismatches.countGroup(group);
+      for (const mismatch of report.mismatches) {
+        if (!this.#mismatches.add(report.shadow, mismatch, capacity)) losses.tooLarge++;
+      }
+    }
+    this.#tables ??= new Map();
+    const table = this.#tables.get(report.shadow) ?? new GrowingFieldTable();
+    this.#tables.set(report.shadow, table);
+    losses.fields += table.add(report.compared, report.controlled, report.fields);
+    if (report.latencies.length === 0) return;
+    this.#pairs ??= new Map();
+    const ring = this.#pairs.get(report.shadow) ?? new PairRing(this.#room);
+    this.#pairs.set(report.shadow, ring);
+    ring.add(report.latencies);
+  }
+
+  /** Mismatches and groups; what was counted stays. */
+  clearMismatches(): void {
+    this.#mismatches = null;
+  }
+
+  /** The verdict counts from now on; what is kept for reading stays. */
+  resetVerdict(nowMs: number): void {
+    this.#sinceMs = nowMs;
+    this.#baseline = readBaseline(this.#row);
+    this.#clearPairs();
+  }
+
+  /** Gives back what the store counts. */
+  close(): void {
+    this.#mismatches = null;
+    this.#clearPairs();
+  }
+
+  #clearPairs(): void {
+    for (const ring of this.#pairs?.values() ?? []) ring.clear();
+    this.#pairs = null;
+  }
+}
+
+const NO_TABLES: ReadonlyMap<string, FieldTable> = new Map();
+const NO_BASELINE: ReadonlyMap<string, CellSums> = new Map();
+
+function readBaseline(row: LedgerRow): ReadonlyMap<string, CellSums> {
+  let baseline: Map<string, CellSums> | null = null;
+  for (const { origin, book } of row.shadows) {
+    if (book.cells.every((value) => value === 0)) continue;
+    baseline ??= new Map();
+    baseline.set(origin, book.sums());
+  }
+  return baseline ?? NO_BASELINE;
+}

@@ -1,0 +1,233 @@
+// The rules of a verdict: what the figures of a shadow come to, against what is asked of it.
+//
+// Pure: figures and thresholds in, checks out. Never reads a book or a clock. A check that passes or fails does so with the
+// confidence of core/statistics.ts; anything in between is insufficient data, and not a pass.
+
+import type { Thresholds } from '../core/model.ts';
+import { CONFIDENCE, toShareLower, toShareUpper } from '../core/statistics.ts';
+
+export const PASS = 'pass';
+export const FAIL = 'fail';
+export const INSUFFICIENT = 'insufficient';
+export const NOT_JUDGED = 'not_judged';
+
+export type Result = typeof PASS | typeof FAIL | typeof INSUFFICIENT;
+
+/**
+ * While there are fewer comparisons than asked for, a failure must be as sure as this: verdicts are looked at again and
+ * again while they come in, and a first unlucky one must not decide.
+ */
+export const EARLY_CONFIDENCE = 0.999;
+/** Of fewer pairs there is no 99th percentile. */
+export const P99_PAIRS_MIN = 100;
+
+export const CHECK_NAMES = ['compared', 'mismatch', 'error', 'p99_ratio'] as const;
+export type CheckName = (typeof CHECK_NAMES)[number];
+
+/** One thing that was asked; shares are 0 to 1. */
+export interface Check {
+  readonly name: CheckName;
+  readonly result: Result | typeof NOT_JUDGED;
+  /** What was found; null without data. */
+  readonly value: number | null;
+  /** How bad it may be, or after a failure how good, given the data; null where no bound is reckoned. */
+  readonly bound: number | null;
+  readonly threshold: number | null;
+  /** For people, in one line. */
+  readonly text: string;
+}
+
+/** A count, and of how many. */
+export interface Tally {
+  readonly count: number;
+  readonly of: number;
+}
+
+/** A share and its bounds, each with 95 %; null without data. */
+export interface Share extends Tally {
+  readonly share: number | null;
+  readonly upper: number;
+  readonly lower: number;
+}
+
+export interface Findings {
+  readonly mismatches: Tally;
+  readonly shadowErrors: Tally;
+  /** Of the same copies. */
+  readonly primaryErrors: Tally;
+  /** Compared pairs of latencies, and the 99th percentiles of both sides in milliseconds. */
+  readonly pairs: number;
+  readonly primaryP99Ms: number | null;
+  readonly shadowP99Ms: number | null;
+}
+
+export function toShare({ count, of }: Tally, confidence = CONFIDENCE): Share {
+  return {
+    count,
+    of,
+    share: of === 0 ? null : count / of,
+    upper: toShareUpper(count, of, confidence),
+    lower: toShareLower(count, of, confidence),
+  };
+}
+
+export interface Excess {
+  /** The shadow's share minus the primary's; null without data. */
+  readonly share: number | null;
+  readonly upper: number;
+  readonly lower: number;
+}
+
+/**
+ * Bounds of a difference of shares from the bounds of each, by squaring and adding (R. G. Newcombe, Statistics in Medicine 17
+ * (1998), method 10, here with exact bounds). It takes both sides to fail independently; where they fail at the same
+ * requests the truth is nearer to the estimate than these bounds.
+ */
+export function toExcess(shadow: Tally, primary: Tally, confidence = CONFIDENCE): Excess {
+  const ours = toShare(shadow, confidence);
+  const theirs = toShare(primary, confidence);
+  if (ours.share === null || theirs.share === null) return { share: null, upper: 1, lower: -1 };
+  const share = ours.share - theirs.share;
+  return {
+    share,
+    upper: share + Math.hypot(ours.upper - ours.share, theirs.share - theirs.lower),
+    lower: share - Math.hypot(ours.share - ours.lower, theirs.upper - theirs.share),
+  };
+}
+
+export function judge(findings: Findings, thresholds: Thresholds): readonly Check[] {
+  return [
+    checkCompared(findings, thresholds),
+    checkMismatch(findings, thresholds),
+    checkError(findings, thresholds),
+    checkP99Ratio(findings, thresholds),
+  ];
+}
+
+/** Fails when any does, and passes only when all that are judged do. */
+export function toResult(results: readonly Check['result'][]): Result {
+  if (results.includes(FAIL)) return FAIL;
+  return results.length === 0 || results.includes(INSUFFICIENT) ? INSUFFICIENT : PASS;
+}
+
+function checkCompared({ mismatches }: Findings, { minCompared }: Thresholds): Check {
+  const isEnough = mismatches.of >= minCompared;
+  const found = `${toCountText(mismatches.of)} compared`;
+  return {
+    name: 'compared',
+    result: isEnough ? PASS : INSUFFICIENT,
+    value: mismatches.of,
+    bound: null,
+    threshold: minCompared,
+    text: isEnough ? found : `${found}, at least ${toCountText(minCompared)} are needed`,
+  };
+}
+
+function checkMismatch({ mismatches }: Findings, { minCompared, maxMismatch }: Thresholds): Check {
+  const { count, of, share, upper, lower } = toShare(mismatches);
+  const sure = of < minCompared ? toShare(mismatches, EARLY_CONFIDENCE).lower : lower;
+  // Nothing can be shown to be zero; who asks for it means none among those that were compared.
+  const isGood = maxMismatch === 0 ? count === 0 && of >= minCompared : upper <= maxMismatch;
+  const result = sure > maxMismatch ? FAIL : isGood ? PASS : INSUFFICIENT;
+  const found = share === null ? 'nothing compared' : `${toCountText(count)} of ${toCountText(of)} differ`;
+  const bounds = toBoundsText(share, { upper, lower: sure }, result);
+  return {
+    name: 'mismatch',
+    result,
+    value: share,
+    bound: result === FAIL ? sure : upper,
+    threshold: maxMismatch,
+    text: `${found}${bounds}; ${toPercentText(maxMismatch)} is allowed`,
+  };
+}
+
+function checkError(findings: Findings, { minCompared, maxError }: Thresholds): Check {
+  const { shadowErrors, primaryErrors } = findings;
+  const { share, upper, lower } = toExcess(shadowErrors, primaryErrors);
+  const isEarly = shadowErrors.of < minCompared;
+  const sure = isEarly ? toExcess(shadowErrors, primaryErrors, EARLY_CONFIDENCE).lower : lower;
+  const isGood =
+    maxError === 0 ? shadowErrors.of >= minCompared && share !== null && share <= 0 : upper <= maxError;
+  const result = sure > maxError ? FAIL : isGood ? PASS : INSUFFICIENT;
+  const found =
+    share === null
+      ? 'no copy has ended'
+      : `errors in ${toCountText(shadowErrors.count)} of ${toCountText(shadowErrors.of)}, of the primary in ${toCountText(primaryErrors.count)}`;
+  const bounds = toBoundsText(share, { upper, lower: sure }, result);
+  return {
+    name: 'error',
+    result,
+    value: share,
+    bound: result === FAIL ? sure : upper,
+    threshold: maxError,
+    text: `${found}${bounds}; ${toPercentText(maxError)} more than the primary's is allowed`,
+  };
+}
+
+function checkP99Ratio(findings: Findings, { maxP99Ratio }: Thresholds): Check {
+  const { pairs, primaryP99Ms, shadowP99Ms } = findings;
+  const value = toRatio(primaryP99Ms, shadowP99Ms);
+  const found =
+    primaryP99Ms === null || shadowP99Ms === null
+      ? 'no latencies'
+      : `p99 ${toMsText(shadowP99Ms)}, of the primary ${toMsText(primaryP99Ms)}`;
+  const check = { name: 'p99_ratio', value, bound: null, threshold: maxP99Ratio } as const;
+  if (maxP99Ratio === null) return { ...check, result: NOT_JUDGED, text: found };
+  if (value === null || pairs < P99_PAIRS_MIN) {
+    const text = `${toCountText(pairs)} pairs of latencies, at least ${P99_PAIRS_MIN} are needed`;
+    return { ...check, result: INSUFFICIENT, text };
+  }
+  const text = `${found}: ${toNumberText(value)} times, ${toNumberText(maxP99Ratio)} is allowed`;
+  return { ...check, result: value <= maxP99Ratio ? PASS : FAIL, text };
+}
+
+export function toRatio(primaryP99Ms: number | null, shadowP99Ms: number | null): number | null {
+  return primaryP99Ms === null || shadowP99Ms === null || primaryP99Ms <= 0
+    ? null
+    : shadowP99Ms / primaryP99Ms;
+}
+
+/** Which side is of interest depends on how it ended. */
+function toBoundsText(
+  share: number | null,
+  { upper, lower }: { readonly upper: number; readonly lower: number },
+  result: Result,
+): string {
+  if (share === null) return '';
+  if (result === PASS) return ` (at most ${toPercentText(upper, 1)})`;
+  if (result === FAIL) return ` (more than ${toPercentText(lower, -1)})`;
+  return ` (anything from ${toPercentText(lower, -1)} to ${toPercentText(upper, 1)})`;
+}
+
+export function toCountText(count: number): string {
+  return count.toLocaleString('en-US');
+}
+
+/** At most three significant digits, which is what such figures are good for. */
+export function toNumberText(value: number): string {
+  return String(Number(value.toPrecision(3)));
+}
+
+export function toMsText(ms: number): string {
+  return `${Math.abs(ms) >= 1000 ? Math.round(ms).toLocaleString('en-US') : toNumberText(ms)} ms`;
+}
+
+/** Two significant digits, of 10 % and more three; towards 1 for a bound that must not be passed, -1 for one that must be reached. */
+export function toPercentText(share: number, rounding: -1 | 0 | 1 = 0): string {
+  const percent = share * 100;
+  if (percent === 0) return '0 %';
+  const digits = Math.floor(Math.log10(Math.abs(percent)));
+  const decimals = Math.max(0, digits >= 1 ? 2 - digits : 1 - digits);
+  const steps = percent * 10 ** decimals;
+  // What is a whole number of steps but for its last bits stays what it is.
+  const whole =
+    rounding === 0 ? Math.round(steps) : rounding === 1 ? Math.ceil(steps - 1e-9) : Math.floor(steps + 1e-9);
+  return `${Number((whole / 10 ** decimals).toPrecision(3))} %`;
+}
+
+/** Six significant digits: more than any of these figures has. */
+export function toRounded(value: number): number;
+export function toRounded(value: number | null): number | null;
+export function toRounded(value: number | null): number | null {
+  return value === null || Number.isInteger(value) ? value : Number(value.toPrecision(6));
+}

@@ -1,0 +1,119 @@
+// Why a verdict may not be what it seems: a biased sample, a shadow that was spared, a comparison that saw little.
+//
+// Only words, for people: no result depends on them.
+
+import { type BreakerStateName, DROP_REASONS, FAIL_REASONS, ShadowCell, SKIP_REASONS } from '../core/book.ts';
+import { METHODS_SAFE, type Mirror } from '../core/model.ts';
+import type { FieldTable } from './field-table.ts';
+import { toCountText, toPercentText } from './verdict-rules.ts';
+
+/** What was seen of one shadow since the verdict began. */
+export interface Sample {
+  /** Growth of a cell of ShadowCell. */
+  readonly count: (cell: number) => number;
+  /** Latencies in milliseconds: primary, shadow, primary, shadow… */
+  readonly pairs: Float32Array;
+  /** Of the whole revision of the route. */
+  readonly tables: readonly FieldTable[];
+  readonly breaker: BreakerStateName;
+}
+
+/** Of the route. */
+export interface Circumstances {
+  readonly mirror: Mirror;
+  readonly hasControl: boolean;
+  readonly isPaused: boolean;
+}
+
+/** From this share on what is missing may be what differs. */
+const MISSING_SHARE_MAX = 0.05;
+/** A control that answers less often than this finds little noise. */
+const CONTROLLED_SHARE_MIN = 0.5;
+
+/** Each one line. */
+export function toWarnings(sample: Sample, circumstances: Circumstances): readonly string[] {
+  return [
+    ...toStateWarnings(sample, circumstances),
+    ...toChoiceWarnings(sample, circumstances.mirror),
+    ...toLossWarnings(sample),
+    ...toComparisonWarnings(sample, circumstances),
+  ];
+}
+
+function toStateWarnings({ count, breaker }: Sample, { mirror, isPaused }: Circumstances): string[] {
+  const warnings: string[] = [];
+  if (!mirror.enabled) warnings.push('the mirror is switched off');
+  if (isPaused) warnings.push('the mirror is paused');
+  if (breaker !== 'closed')
+    warnings.push('the breaker is open: the shadow failed too often and gets few copies');
+  if (count(ShadowCell.matched) === 0) warnings.push('no request has come since the verdict began');
+  return warnings;
+}
+
+/** Which requests are looked at at all. */
+function toChoiceWarnings({ count }: Sample, mirror: Mirror): string[] {
+  const warnings: string[] = [];
+  const { methods, headers, vars, pathRegex } = mirror.conditions;
+  if (mirror.percentage < 100) warnings.push(`${mirror.percentage} % of the requests are mirrored`);
+  if (mirror.methods === METHODS_SAFE) warnings.push('requests that write are not mirrored (methods: safe)');
+  if (methods.length + headers.length > 0 || vars !== null || pathRegex !== null) {
+    warnings.push('requests outside of the conditions are not mirrored');
+  }
+  const matched = count(ShadowCell.matched);
+  for (const reason of ['limit', 'body_too_large', 'unredactable'] as const) {
+    const skipped = count(ShadowCell[`skip_${reason}`]);
+    if (isMuch(skipped, matched))
+      warnings.push(`${toShareText(skipped, matched)} requests were skipped: ${reason}`);
+  }
+  return warnings;
+}
+
+function toLossWarnings({ count }: Sample): string[] {
+  const warnings: string[] = [];
+  const skipped = SKIP_REASONS.reduce((sum, reason) => sum + count(ShadowCell[`skip_${reason}`]), 0);
+  const due = count(ShadowCell.matched) - skipped;
+  const reasons = DROP_REASONS.filter((reason) => count(ShadowCell[`drop_${reason}`]) > 0);
+  const dropped = reasons.reduce((sum, reason) => sum + count(ShadowCell[`drop_${reason}`]), 0);
+  if (isMuch(dropped, due)) {
+    warnings.push(`${toShareText(dropped, due)} copies that were due were dropped: ${reasons.join(', ')}`);
+  }
+  const answered = count(ShadowCell.answered);
+  const uncompared = answered - count(ShadowCell.compared);
+  if (isMuch(uncompared, answered)) {
+    warnings.push(`${toShareText(uncompared, answered)} answers had nothing to be compared with`);
+  }
+  const sent = count(ShadowCell.sent);
+  const failed = FAIL_REASONS.reduce((sum, reason) => sum + count(ShadowCell[`fail_${reason}`]), 0);
+  if (isMuch(failed, sent)) warnings.push(`${toShareText(failed, sent)} copies got no answer to compare`);
+  return warnings;
+}
+
+function toComparisonWarnings({ count, tables }: Sample, { mirror, hasControl }: Circumstances): string[] {
+  const warnings: string[] = [];
+  const compared = count(ShadowCell.compared);
+  const reduced = count(ShadowCell.reduced);
+  if (mirror.compare?.detail === null && count(ShadowCell.mismatched) > 0) {
+    warnings.push('bodies are compared by their digest alone, without detailed_diff');
+  }
+  if (reduced > 0) {
+    warnings.push(
+      `${toShareText(reduced, compared)} comparisons saw the digest of the body alone: it was too long`,
+    );
+  }
+  const seen = tables.reduce((sum, table) => sum + table.compared, 0);
+  const controlled = tables.reduce((sum, table) => sum + table.controlled, 0);
+  if (hasControl && controlled < seen * CONTROLLED_SHARE_MIN) {
+    warnings.push(
+      `the control took part in ${toShareText(controlled, seen)} comparisons only: noise may be missed`,
+    );
+  }
+  return warnings;
+}
+
+function isMuch(count: number, of: number): boolean {
+  return count > of * MISSING_SHARE_MAX;
+}
+
+function toShareText(count: number, of: number): string {
+  return `${toCountText(count)} of ${toCountText(of)} (${toPercentText(of === 0 ? 0 : count / of)})`;
+}

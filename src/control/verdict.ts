@@ -1,0 +1,261 @@
+// GET /mirrors/{route}/verdict: may one switch to the shadow?
+//
+// Turns what was counted since the verdict began into the object that is answered (docs/verdict.md). Only reads: counters
+// are the books' (core/book.ts), their beginning and the latencies the findings store's. Work is bounded by the pairs that
+// are kept of each shadow.
+
+import {
+  type BreakerStateName,
+  DROP_REASONS,
+  type DropReason,
+  FAIL_REASONS,
+  type FailReason,
+  RouteWord,
+  ShadowCell,
+  SKIP_REASONS,
+  type SkipReason,
+  UNCOMPARED_REASONS,
+  type UncomparedReason,
+} from '../core/book.ts';
+import { type Mirror, ROLE_CONTROL, type Thresholds } from '../core/model.ts';
+import type { FieldTable } from './field-table.ts';
+import type { LedgerRow } from './ledger.ts';
+import { readBreakerState, toCounts } from './mirrors.ts';
+import { PAIRS_MAX } from './pair-ring.ts';
+import type { RouteFindings } from './route-findings.ts';
+import { type Latency, toLatency } from './verdict-latency.ts';
+import {
+  CHECK_NAMES,
+  type Check,
+  judge,
+  type Result,
+  type Tally,
+  toExcess,
+  toResult,
+  toRounded,
+  toShare,
+} from './verdict-rules.ts';
+import { type Sample, toWarnings } from './verdict-warnings.ts';
+
+/** Failures that are umbra's own say nothing of the shadow. */
+const OWN_FAILURES: readonly FailReason[] = ['worker_lost', 'shutdown'];
+const SHADOW_FAILURES = FAIL_REASONS.filter((reason) => !OWN_FAILURES.includes(reason)).map(
+  (reason) => ShadowCell[`fail_${reason}`],
+);
+
+const NOISE_FIELDS_MAX = 20;
+
+const BADNESS = { not_judged: 0, pass: 1, insufficient: 2, fail: 3 } as const satisfies Record<
+  Check['result'],
+  number
+>;
+
+interface ErrorShare extends Tally {
+  readonly share: number | null;
+}
+
+/** Shares are 0 to 1, and null without data; bounds are those of 95 % on their side. */
+export interface VerdictFigures {
+  readonly result: Result;
+  readonly compared: number;
+  readonly mismatched: number;
+  readonly mismatch_share: number | null;
+  readonly mismatch_upper: number;
+  readonly mismatch_lower: number;
+  readonly noise: { readonly comparisons: number; readonly fields: readonly string[] };
+  readonly errors: {
+    readonly shadow: ErrorShare;
+    readonly primary: ErrorShare;
+    readonly excess: number | null;
+    readonly excess_upper: number;
+    readonly excess_lower: number;
+  };
+  readonly latency_ms: Latency;
+  readonly matched: number;
+  readonly sent: number;
+  readonly skipped: Record<SkipReason, number>;
+  readonly dropped: Record<DropReason, number>;
+  readonly failed: Record<FailReason, number>;
+  readonly uncompared: Record<UncomparedReason, number>;
+  readonly checks: readonly Check[];
+  /** Why the result may not be what it seems; each one line. */
+  readonly warnings: readonly string[];
+}
+
+export interface Verdict extends VerdictFigures {
+  readonly route: string;
+  readonly revision: string;
+  /** RFC 3339. */
+  readonly since: string;
+  readonly thresholds: {
+    readonly min_compared: number;
+    readonly max_mismatch: number;
+    readonly max_error: number;
+    readonly max_p99_ratio: number | null;
+  };
+  readonly shadows: Record<string, VerdictFigures>;
+}
+
+/** The verdict on a route that compares. */
+export function toVerdict(
+  row: LedgerRow,
+  mirror: Mirror,
+  findings: RouteFindings,
+  thresholds: Thresholds,
+): Verdict {
+  const { route } = row.entry;
+  const hasControl = mirror.shadows.some(({ role }) => role === ROLE_CONTROL);
+  const circumstances = {
+    mirror,
+    hasControl,
+    isPaused: Atomics.load(row.book.words, RouteWord.paused) === 1,
+  };
+  const others = row.shadows.filter((_, place) => mirror.shadows[place]!.role !== ROLE_CONTROL);
+  const samples = others.map(({ origin, book }) => readSample(origin, readBreakerState(book), findings));
+  const shadows = samples.map((sample, place) => {
+    const figures = toFigures(sample, thresholds, toWarnings(sample, circumstances));
+    return [others[place]!.origin, figures] as const;
+  });
+  const all = shadows.map(([, figures]) => figures);
+  const together = all.length === 1 ? all[0]! : toTogether(samples, shadows, thresholds);
+  return {
+    route: route.id,
+    revision: route.revision,
+    since: new Date(findings.sinceMs).toISOString(),
+    ...together,
+    thresholds: {
+      min_compared: thresholds.minCompared,
+      max_mismatch: thresholds.maxMismatch,
+      max_error: thresholds.maxError,
+      max_p99_ratio: thresholds.maxP99Ratio,
+    },
+    shadows: Object.fromEntries(shadows),
+  };
+}
+
+function readSample(origin: string, breaker: BreakerStateName, findings: RouteFindings): Sample {
+  return {
+    count: (cell) => findings.since(origin, cell),
+    pairs: findings.pairs(origin),
+    tables: [findings.fieldTables.get(origin)].filter((table) => table !== undefined),
+    breaker,
+  };
+}
+
+/** The route passes when each of its shadows does, whatever their sums say. */
+function toTogether(
+  samples: readonly Sample[],
+  shadows: readonly (readonly [string, VerdictFigures])[],
+  thresholds: Thresholds,
+): VerdictFigures {
+  const sum: Sample = {
+    count: (cell) => samples.reduce((total, sample) => total + sample.count(cell), 0),
+    pairs: joinPairs(samples),
+    tables: samples.flatMap((sample) => sample.tables),
+    breaker: 'closed',
+  };
+  const warnings = shadows.flatMap(([origin, figures]) =>
+    figures.warnings.map((warning) => `${origin}: ${warning}`),
+  );
+  return {
+    ...toFigures(sum, thresholds, warnings),
+    result: toResult(shadows.map(([, { result }]) => result)),
+    checks: CHECK_NAMES.map((_, place) => findWorst(shadows, place)),
+  };
+}
+
+/** A systematic sample of no more pairs than one shadow has, so that many shadows do not take longer to sort. */
+function joinPairs(samples: readonly Sample[]): Float32Array {
+  const total = samples.reduce((sum, { pairs }) => sum + pairs.length / 2, 0);
+  const stride = Math.max(1, Math.ceil(total / PAIRS_MAX));
+  const joined: number[] = [];
+  for (const { pairs } of samples) {
+    for (let at = 0; at < pairs.length; at += 2 * stride) joined.push(pairs[at]!, pairs[at + 1]!);
+  }
+  return Float32Array.from(joined);
+}
+
+/** The worst shadow's check, with its origin in the text. */
+function findWorst(shadows: readonly (readonly [string, VerdictFigures])[], place: number): Check {
+  const checks = shadows.map(([origin, { checks }]) => {
+    const check = checks[place]!;
+    return { ...check, text: `${origin}: ${check.text}` };
+  });
+  return checks.reduce((worst, check) => (BADNESS[check.result] > BADNESS[worst.result] ? check : worst));
+}
+
+function toFigures(sample: Sample, thresholds: Thresholds, warnings: readonly string[]): VerdictFigures {
+  const { count } = sample;
+  const latency = toLatency(sample.pairs);
+  const of = count(ShadowCell.answered) + sumOf(count, SHADOW_FAILURES);
+  const mismatches = toTally(count(ShadowCell.mismatched), count(ShadowCell.compared));
+  const shadowErrors = toTally(sumOf(count, SHADOW_FAILURES) + count(ShadowCell.answered_5xx), of);
+  const primaryErrors = toTally(count(ShadowCell.primary_errors), of);
+  const checks = judge(
+    {
+      mismatches,
+      shadowErrors,
+      primaryErrors,
+      pairs: latency.pairs,
+      primaryP99Ms: latency.primary.p99,
+      shadowP99Ms: latency.shadow.p99,
+    },
+    thresholds,
+  );
+  const mismatch = toShare(mismatches);
+  const excess = toExcess(shadowErrors, primaryErrors);
+  return {
+    result: toResult(checks.map(({ result }) => result)),
+    compared: mismatches.of,
+    mismatched: mismatches.count,
+    mismatch_share: toRounded(mismatch.share),
+    mismatch_upper: toRounded(mismatch.upper),
+    mismatch_lower: toRounded(mismatch.lower),
+    noise: { comparisons: count(ShadowCell.noisy), fields: findNoise(sample.tables) },
+    errors: {
+      shadow: toErrorShare(shadowErrors),
+      primary: toErrorShare(primaryErrors),
+      excess: toRounded(excess.share),
+      excess_upper: toRounded(excess.upper),
+      excess_lower: toRounded(excess.lower),
+    },
+    latency_ms: latency,
+    matched: count(ShadowCell.matched),
+    sent: count(ShadowCell.sent),
+    skipped: toCounts(SKIP_REASONS, (reason) => count(ShadowCell[`skip_${reason}`])),
+    dropped: toCounts(DROP_REASONS, (reason) => count(ShadowCell[`drop_${reason}`])),
+    failed: toCounts(FAIL_REASONS, (reason) => count(ShadowCell[`fail_${reason}`])),
+    uncompared: toCounts(UNCOMPARED_REASONS, (reason) => count(ShadowCell[`uncompared_${reason}`])),
+    checks: checks.map((check) => ({
+      ...check,
+      value: toRounded(check.value),
+      bound: toRounded(check.bound),
+    })),
+    warnings,
+  };
+}
+
+/** Counters are read one after the other while threads write them: a part must not come out above its whole. */
+function toTally(count: number, of: number): Tally {
+  return { count: Math.min(count, of), of };
+}
+
+function toErrorShare(tally: Tally): ErrorShare {
+  return { share: toRounded(tally.of === 0 ? null : tally.count / tally.of), ...tally };
+}
+
+function sumOf(count: Sample['count'], cells: readonly number[]): number {
+  return cells.reduce((sum, cell) => sum + count(cell), 0);
+}
+
+/** Fields of which differences were left out, those of most comparisons first. */
+function findNoise(tables: readonly FieldTable[]): readonly string[] {
+  const leftOut = new Map<string, number>();
+  for (const { fields } of tables) {
+    for (const [field, { differed, counted }] of fields) {
+      if (differed > counted) leftOut.set(field, (leftOut.get(field) ?? 0) + differed - counted);
+    }
+  }
+  const ranked = [...leftOut].sort(([, one], [, other]) => other - one);
+  return ranked.slice(0, NOISE_FIELDS_MAX).map(([field]) => field);
+}

@@ -1,0 +1,116 @@
+// Elements of an array as texts that are the same exactly when the elements are equal under the rules.
+//
+// So that elements are found again wherever they stand, in one pass. Tolerances cannot be part of such a text: numbers
+// within one have different texts, and whoever pairs what is left over must look again.
+
+import type { JsonRules } from './diff-rules.ts';
+import { LEVELS_MAX } from './json-path.ts';
+import { ExactNumber, type JsonObject, type JsonValue } from './json-value.ts';
+import type { Work } from './work.ts';
+
+const IGNORED = '-';
+
+/** With its length in front, so that no text can be taken for another one and what follows it. */
+function toText(text: string): string {
+  return `"${text.length}:${text}`;
+}
+
+/** Null when the work is spent, or the value has more than so many levels below it. */
+export function toElementKey(value: JsonValue, rules: JsonRules, work: Work, level: number): string | null {
+  if (rules?.value?.isIgnored === true) return IGNORED;
+  if (typeof value === 'string') return work.visitText(value.length) ? toText(value) : null;
+  work.visit();
+  if (work.isSpent) return null;
+  if (value === null || typeof value !== 'object') return String(value);
+  if (value instanceof ExactNumber) return work.visitText(value.decimal.length) ? `#${value.decimal}` : null;
+  if (level >= LEVELS_MAX) return null;
+  return Array.isArray(value)
+    ? toArrayKey(value, rules, work, level)
+    : toObjectKey(value as JsonObject, rules, work, level);
+}
+
+function toArrayKey(
+  elements: readonly JsonValue[],
+  rules: JsonRules,
+  work: Work,
+  level: number,
+): string | null {
+  const next = rules === null ? null : rules.stepElement();
+  const keys: string[] = [];
+  for (const element of elements) {
+    const key = toElementKey(element, next, work, level + 1);
+    if (key === null) return null;
+    keys.push(key);
+  }
+  if (rules?.value?.isUnordered === true) keys.sort();
+  const text = keys.join(',');
+  return work.visitText(text.length) ? `[${text}]` : null;
+}
+
+function toObjectKey(object: JsonObject, rules: JsonRules, work: Work, level: number): string | null {
+  let text = '';
+  for (const name of Object.keys(object).sort()) {
+    const next = rules === null ? null : rules.stepKey(name);
+    if (next?.value?.isIgnored === true) continue;
+    const key = toElementKey(object[name]!, next, work, level + 1);
+    if (key === null) return null;
+    text += toText(name) + key;
+  }
+  return work.visitText(text.length) ? `{${text}}` : null;
+}
+
+/** Whether both hold the same elements, in whatever order. False also when that cannot be said. */
+export function areSameElements(
+  first: readonly JsonValue[],
+  second: readonly JsonValue[],
+  rules: JsonRules,
+  work: Work,
+  level: number,
+): boolean {
+  if (first.length !== second.length) return false;
+  const counts = new Map<string, number>();
+  for (const element of second) {
+    const key = toElementKey(element, rules, work, level);
+    if (key === null) return false;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  for (const element of first) {
+    const key = toElementKey(element, rules, work, level);
+    const count = key === null ? 0 : (counts.get(key) ?? 0);
+    if (key === null || count === 0) return false;
+    counts.set(key, count - 1);
+  }
+  return true;
+}
+
+/** Indices of elements that have no equal on the other side; null when the work is spent. */
+export interface Leftovers {
+  readonly primary: readonly number[];
+  readonly shadow: readonly number[];
+}
+
+export function findLeftovers(
+  primary: readonly JsonValue[],
+  shadow: readonly JsonValue[],
+  rules: JsonRules,
+  work: Work,
+  level: number,
+): Leftovers | null {
+  const places = new Map<string, number[]>();
+  // Backwards, so that the first of several equal ones is taken first.
+  for (let at = shadow.length - 1; at >= 0; at--) {
+    const key = toElementKey(shadow[at]!, rules, work, level);
+    if (key === null) return null;
+    const known = places.get(key);
+    if (known === undefined) places.set(key, [at]);
+    else known.push(at);
+  }
+  const left: number[] = [];
+  for (let at = 0; at < primary.length; at++) {
+    const key = toElementKey(primary[at]!, rules, work, level);
+    if (key === null) return null;
+    if (places.get(key)?.pop() === undefined) left.push(at);
+  }
+  const unmatched = [...places.values()].flat();
+  return { primary: left, shadow: unmatched.sort((a, b) => a - b) };
+}

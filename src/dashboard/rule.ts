@@ -1,0 +1,63 @@
+// What came of "ignore this field", and texts to copy where the browser does not let a page copy by itself.
+
+import { make, makeButton, setText } from './dom.ts';
+
+export interface Outcome {
+  readonly field: string;
+  /** A line of YAML. */
+  readonly rule: string;
+  /** Whether it is in force already; if not, it is the user's to write. */
+  readonly isApplied: boolean;
+}
+
+export interface RuleBox {
+  readonly node: HTMLElement;
+  show(outcome: Outcome): void;
+  /** Shows a text chosen whole, ready for the keyboard's copy. */
+  offer(text: string, what: string): void;
+}
+
+export function createRuleBox(copy: (text: string, what: string) => void): RuleBox {
+  const message = make('p', { role: 'status' });
+  const line = make('pre', { class: 'mono' });
+  const area = make('textarea', { readonly: '', 'aria-label': 'Text to copy', spellcheck: 'false' });
+  const copyRule = makeButton('Copy line', () => copy(line.textContent, 'The line'));
+  const hide = makeButton('Hide', () => {
+    node.hidden = true;
+  });
+  const node = make(
+    'div',
+    { class: 'rule' },
+    message,
+    line,
+    area,
+    make('div', { class: 'actions' }, copyRule, hide),
+  );
+  node.hidden = true;
+
+  function open(text: string, isRule: boolean): void {
+    node.hidden = false;
+    setText(message, text);
+    line.hidden = !isRule;
+    copyRule.hidden = !isRule;
+    area.hidden = isRule;
+    node.scrollIntoView({ block: 'nearest' });
+  }
+
+  return {
+    node,
+    show({ field, rule, isApplied }) {
+      setText(line, rule);
+      const text = isApplied
+        ? `${field} is ignored from now on. The rule is in force and stored with the route:`
+        : `This route stands in a config file, which umbra does not write. To ignore ${field}, put this under mirror.compare of the route there, and reload:`;
+      open(text, true);
+    },
+    offer(text, what) {
+      area.value = text;
+      open(`${what} could not be copied by the page. It is chosen below: copy it with the keyboard.`, false);
+      area.focus();
+      area.select();
+    },
+  };
+}

@@ -1,0 +1,348 @@
+// What the control thread keeps of comparisons: of the revision in force alone, within its bounds, and given back.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { FIELD_LENGTH_MAX, FIELDS_MAX } from '../../src/control/field-table.ts';
+import { FindingsStore, openFindings } from '../../src/control/findings-store.ts';
+import { createLedger } from '../../src/control/ledger.ts';
+import { GROUPS_MAX, RING_BYTES_MAX } from '../../src/control/mismatch-store.ts';
+import { PAIRS_MAX } from '../../src/control/pair-ring.ts';
+import { ShadowCell } from '../../src/core/book.ts';
+import type { FieldDelta } from '../../src/core/findings.ts';
+import { createWaiting } from '../kit/waiting.ts';
+import { NAME_DIFF, sampleMismatch, sampleReport } from './findings-sample.ts';
+import { CONTROL, OTHER_SHADOW, type SampleRoute, SHADOW, sampleRoute } from './sample.ts';
+
+const WRITERS = { frontends: 1, lanes: 1 };
+
+interface Bounds {
+  readonly mismatchBytesMax?: number;
+  readonly pairBytesMax?: number;
+}
+
+function open(routes: readonly SampleRoute[], bounds: Bounds = {}) {
+  const ledger = createLedger(WRITERS);
+  let nowMs = 1000;
+  ledger.enter(routes.map(sampleRoute));
+  const store = new FindingsStore({ ledger, now: () => nowMs, ...bounds });
+  const enter = (next: readonly SampleRoute[], atMs: number): void => {
+    nowMs = atMs;
+    ledger.enter(next.map(sampleRoute));
+    store.follow();
+  };
+  const setNow = (ms: number): void => {
+    nowMs = ms;
+  };
+  return { ledger, store, enter, setNow };
+}
+
+function fieldDelta(field: string, more: Partial<FieldDelta> = {}): FieldDelta {
+  return { field, differed: 1, counted: 1, controlDiffered: 0, fresh: 1, ...more };
+}
+
+test('reports are added up, for each route and shadow', () => {
+  const { store } = open([{ id: 'api', shadows: [SHADOW, OTHER_SHADOW] }]);
+  const fields = [fieldDelta('body:name', { differed: 3, counted: 2, controlDiffered: 1, fresh: 2 })];
+  store.accept(sampleReport({ compared: 10, controlled: 4, fields }));
+  store.accept(sampleReport({ compared: 5, controlled: 1, fields }));
+  store.accept(sampleReport({ shadow: OTHER_SHADOW, compared: 7, fields: [fieldDelta('status')] }));
+  const tables = store.route('api')!.fieldTables;
+  const table = tables.get(SHADOW)!;
+  assert.deepEqual([table.compared, table.controlled], [15, 5]);
+  assert.deepEqual(Object.fromEntries(table.fields), {
+    'body:name': { differed: 6, counted: 4, controlDiffered: 2, fresh: 4 },
+  });
+  assert.deepEqual([...tables.get(OTHER_SHADOW)!.fields.keys()], ['status']);
+});
+
+test('another revision begins without findings; one that is entered again goes on', () => {
+  const { store, enter } = open([{ id: 'api' }]);
+  store.accept(sampleReport({ mismatches: [sampleMismatch()], latencies: new Float32Array([1, 2]) }));
+  enter([{ id: 'api' }, { id: 'other' }], 2000);
+  assert.equal(store.route('api')!.mismatches!.count, 1);
+  assert.equal(store.route('api')!.sinceMs, 1000);
+  assert.equal(store.route('other')!.sinceMs, 2000);
+  enter([{ id: 'api', revision: '2' }], 3000);
+  assert.equal(store.route('api')!.mismatches, null);
+  assert.equal(store.route('api')!.fieldTables.size, 0);
+  assert.equal(store.route('api')!.pairs(SHADOW).length, 0);
+  assert.equal(store.route('api')!.sinceMs, 3000);
+  assert.equal(store.route('other'), undefined);
+});
+
+test('reports of unknown routes and of other revisions are dropped and counted', () => {
+  const { store, enter } = open([{ id: 'api' }, { id: 'plain', shadows: null }]);
+  enter(
+    [
+      { id: 'api', revision: '2' },
+      { id: 'plain', shadows: null },
+    ],
+    2000,
+  );
+  store.accept(sampleReport({ mismatches: [sampleMismatch()] }));
+  store.accept(sampleReport({ route: 'plain' }));
+  store.accept(sampleReport({ route: '__proto__' }));
+  assert.equal(store.route('api')!.mismatches, null);
+  const { old_revision, unknown_route, ...others } = store.losses();
+  assert.deepEqual([old_revision, unknown_route], [1, 2]);
+  assert.deepEqual(new Set(Object.values(others)), new Set([0]));
+  store.accept(sampleReport({ revision: '2', mismatches: [sampleMismatch()] }));
+  assert.equal(store.countMismatches('api', null), 1);
+});
+
+test('the ring holds as many as the route says, newest first, whichever thread was first to report', () => {
+  const cases = [
+    [0, []],
+    [1, [3]],
+    [3, [5, 4, 3]],
+  ] as const;
+  for (const [capacity, expected] of cases) {
+    const { store } = open([{ id: 'api', maxMismatches: capacity }]);
+    for (const timestampMs of [1, 2, 5, 4, 3]) {
+      store.accept(sampleReport({ mismatches: [sampleMismatch({ timestampMs })] }));
+    }
+    const { mismatches } = store.route('api')!;
+    const kept = mismatches!.entries().map(({ mismatch }) => mismatch.timestampMs);
+    assert.deepEqual(kept, expected);
+    assert.equal(store.countMismatches('api', null), capacity);
+    assert.equal(mismatches!.groups()[0]!.count, 5);
+    assert.equal(mismatches!.groups()[0]!.example === null, capacity === 0);
+  }
+});
+
+test('the ring is bounded in bytes: the oldest makes place, and what fits nowhere is counted', () => {
+  const { store } = open([{ id: 'api', maxMismatches: 1000 }]);
+  const mebibyte = 'x'.repeat(2 ** 20);
+  for (let timestampMs = 1; timestampMs <= 6; timestampMs++) {
+    store.accept(sampleReport({ mismatches: [sampleMismatch({ timestampMs, requestBody: mebibyte })] }));
+  }
+  const mismatches = store.route('api')!.mismatches!;
+  assert.deepEqual(
+    mismatches.entries().map(({ mismatch }) => mismatch.timestampMs),
+    [6, 5, 4],
+  );
+  assert.ok(mismatches.ringBytes <= RING_BYTES_MAX && mismatches.ringBytes > 3 * 2 ** 20);
+  assert.equal(store.losses().mismatch_too_large, 0);
+  store.accept(sampleReport({ mismatches: [sampleMismatch({ requestBody: 'x'.repeat(RING_BYTES_MAX) })] }));
+  assert.equal(store.losses().mismatch_too_large, 1);
+  assert.equal(mismatches.count, 3);
+});
+
+test('a rare group keeps its example and its counts though the ring has only frequent ones', () => {
+  const { store } = open([{ id: 'api', maxMismatches: 2 }]);
+  const rare = sampleMismatch({ timestampMs: 10, diffs: [{ ...NAME_DIFF, field: 'status', at: 'status' }] });
+  store.accept(sampleReport({ mismatches: [rare] }));
+  for (let timestampMs = 11; timestampMs < 20; timestampMs++) {
+    store.accept(sampleReport({ mismatches: [sampleMismatch({ timestampMs })] }));
+  }
+  const mismatches = store.route('api')!.mismatches!;
+  const [frequent, other] = mismatches.groups();
+  assert.deepEqual(
+    [frequent!.fields, frequent!.count, frequent!.firstMs, frequent!.lastMs],
+    [['body:name'], 9, 11, 19],
+  );
+  assert.equal(frequent!.example!.mismatch.timestampMs, 19);
+  assert.deepEqual([other!.fields, other!.count], [['status'], 1]);
+  assert.equal(other!.example!.mismatch, rare);
+  assert.ok(mismatches.entries().every(({ mismatch }) => mismatch !== rare));
+});
+
+test('groups and fields are bounded: old groups and rare fields make place, and are counted', () => {
+  const { store } = open([{ id: 'api' }]);
+  const often = fieldDelta('body:often', { differed: 50 });
+  store.accept(sampleReport({ fields: [fieldDelta('x'.repeat(FIELD_LENGTH_MAX + 1)), often] }));
+  assert.equal(store.losses().field_no_room, 1);
+  for (let index = 0; index < 2000; index++) {
+    const diffs = [{ ...NAME_DIFF, field: `body:k${index}` }];
+    const fields = [fieldDelta(`body:k${index}`)];
+    store.accept(sampleReport({ mismatches: [sampleMismatch({ timestampMs: index, diffs })], fields }));
+  }
+  const findings = store.route('api')!;
+  const groups = findings.mismatches!.groups();
+  const fields = findings.fieldTables.get(SHADOW)!.fields;
+  assert.ok(groups.length >= GROUPS_MAX && groups.length <= GROUPS_MAX + 50, `${groups.length} groups`);
+  assert.ok(groups.some(({ lastMs }) => lastMs === 1999));
+  assert.ok(!groups.some(({ lastMs }) => lastMs === 0));
+  assert.equal(groups.length + store.losses().group_no_room, 2000);
+  assert.ok(fields.size >= FIELDS_MAX && fields.size <= FIELDS_MAX + 100, `${fields.size} fields`);
+  assert.equal(fields.get('body:often')!.differed, 50);
+  assert.equal(fields.size + store.losses().field_no_room, 2000 + 2);
+});
+
+test('all routes together are bounded: the one that has most gives up half', () => {
+  const bound = 4 * 2 ** 20;
+  const { store } = open([{ id: 'large' }, { id: 'small' }], { mismatchBytesMax: bound });
+  const give = (route: string, count: number): void => {
+    const requestBody = 'x'.repeat(100 * 1024);
+    store.accept(
+      sampleReport({
+        route,
+        mismatches: Array.from({ length: count }, () => sampleMismatch({ requestBody })),
+      }),
+    );
+  };
+  give('small', 5);
+  for (let round = 0; round < 8; round++) give('large', 10);
+  const bytes = ['large', 'small'].map((id) => store.route(id)!.mismatches!.bytes);
+  assert.ok(bytes[0]! + bytes[1]! <= bound, `${bytes} bytes`);
+  assert.equal(store.countMismatches('small', null), 5);
+  assert.ok(store.countMismatches('large', null) >= 10);
+  assert.ok(store.losses().mismatch_no_room > 0);
+});
+
+test('the newest pairs of latencies are kept, in their order, for each shadow', () => {
+  const { store } = open([{ id: 'api', shadows: [SHADOW, OTHER_SHADOW] }]);
+  const send = (from: number, count: number): void => {
+    const latencies = Float32Array.from({ length: count * 2 }, (_, at) => from + (at >> 1) + (at % 2) * 0.5);
+    store.accept(sampleReport({ latencies }));
+  };
+  for (const [sent, expected] of [
+    [0, 0],
+    [1, 1],
+    [299, 300],
+    [PAIRS_MAX - 300, PAIRS_MAX],
+    [1, PAIRS_MAX],
+    [2 * PAIRS_MAX + 7, PAIRS_MAX],
+  ] as const) {
+    const before = store.route('api')!.pairs(SHADOW).at(-2) ?? -1;
+    send(before + 1, sent);
+    const pairs = store.route('api')!.pairs(SHADOW);
+    assert.equal(pairs.length, expected * 2);
+    const last = before + sent;
+    for (let pair = 0; pair < expected; pair++) {
+      const primary = last - expected + 1 + pair;
+      if (pairs[pair * 2] !== primary || pairs[pair * 2 + 1] !== primary + 0.5) {
+        assert.fail(`pair ${pair} is ${pairs[pair * 2]}, ${pairs[pair * 2 + 1]} instead of ${primary}`);
+      }
+    }
+  }
+  assert.equal(store.route('api')!.pairs(OTHER_SHADOW).length, 0);
+});
+
+test('pairs of all routes together are bounded, and room comes back with the routes that go', () => {
+  const { store, enter } = open([{ id: 'one' }, { id: 'two' }], { pairBytesMax: 500 * 8 });
+  const latencies = new Float32Array(2 * 2000).fill(3);
+  store.accept(sampleReport({ route: 'one', latencies }));
+  store.accept(sampleReport({ route: 'two', latencies }));
+  const count = (id: string) => store.route(id)!.pairs(SHADOW).length / 2;
+  assert.deepEqual([count('one'), count('two')], [500, 0]);
+  enter([{ id: 'two' }], 2000);
+  store.accept(sampleReport({ route: 'two', latencies }));
+  assert.equal(count('two'), 500);
+  store.resetVerdict('two');
+  enter([{ id: 'two' }, { id: 'one' }], 3000);
+  store.accept(sampleReport({ route: 'one', latencies }));
+  assert.equal(count('one'), 500);
+});
+
+test('the verdict counts from the revision, or from when it was asked for anew', () => {
+  const { ledger, store, enter, setNow } = open([{ id: 'api', control: CONTROL }]);
+  const [shadow, control] = ledger.row('api')!.shadows.map(({ book }) => book);
+  const add = (count: number): void => {
+    for (const writer of [0, 1]) {
+      shadow!.cells[shadow!.row(writer) + ShadowCell.compared]! += count;
+      control!.cells[control!.row(writer) + ShadowCell.sent]! += count;
+    }
+  };
+  const read = () => {
+    const findings = store.route('api')!;
+    return [
+      findings.sinceMs,
+      findings.since(SHADOW, ShadowCell.compared),
+      findings.since(CONTROL, ShadowCell.sent),
+    ];
+  };
+  add(5);
+  assert.deepEqual(read(), [1000, 10, 10]);
+  assert.equal(store.route('api')!.baseline.size, 0);
+  store.accept(sampleReport({ mismatches: [sampleMismatch()], latencies: new Float32Array([1, 2]) }));
+  setNow(1500);
+  store.resetVerdict('api');
+  assert.deepEqual(read(), [1500, 0, 0]);
+  assert.equal(store.route('api')!.baseline.get(SHADOW)![ShadowCell.compared], 10);
+  assert.equal(store.route('api')!.pairs(SHADOW).length, 0);
+  assert.equal(store.countMismatches('api', null), 1);
+  add(1);
+  assert.deepEqual(read(), [1500, 2, 2]);
+  enter([{ id: 'api', revision: '2', control: CONTROL }], 2000);
+  assert.deepEqual(read(), [2000, 0, 0]);
+  add(2);
+  assert.deepEqual(read(), [2000, 4, 4]);
+  assert.equal(store.route('api')!.since('http://nobody:1', ShadowCell.sent), 0);
+});
+
+test('clearing takes ring and groups and leaves the rest', () => {
+  const { store } = open([{ id: 'api' }]);
+  store.accept(
+    sampleReport({
+      mismatches: [sampleMismatch()],
+      fields: [fieldDelta('status')],
+      latencies: new Float32Array(2),
+    }),
+  );
+  store.clearMismatches('api');
+  const findings = store.route('api')!;
+  assert.equal(findings.mismatches, null);
+  assert.equal(findings.fieldTables.get(SHADOW)!.compared, 1);
+  assert.equal(findings.pairs(SHADOW).length, 2);
+  store.clearMismatches('nobody');
+  store.resetVerdict('nobody');
+});
+
+test('mismatches are counted for each shadow', () => {
+  const { store } = open([{ id: 'api', shadows: [SHADOW, OTHER_SHADOW] }]);
+  store.accept(sampleReport({ mismatches: [sampleMismatch(), sampleMismatch()] }));
+  store.accept(sampleReport({ shadow: OTHER_SHADOW, mismatches: [sampleMismatch()] }));
+  const counts = [null, SHADOW, OTHER_SHADOW, CONTROL].map((origin) => store.countMismatches('api', origin));
+  assert.deepEqual(counts, [3, 2, 1, 0]);
+  assert.equal(store.countMismatches('nobody', null), 0);
+});
+
+test('ten thousand mirrored routes without findings take less than 4 MiB and are followed in a moment', (t) => {
+  const ledger = createLedger({ frontends: 1, lanes: 0 });
+  ledger.enter(Array.from({ length: 10_000 }, (_, index) => sampleRoute({ id: `route-${index}` })));
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  const begun = performance.now();
+  const store = new FindingsStore({ ledger });
+  const tookMs = performance.now() - begun;
+  collect();
+  const bytes = process.memoryUsage().heapUsed - before;
+  t.diagnostic(`${(bytes / 2 ** 20).toFixed(1)} MiB, ${tookMs.toFixed(0)} ms`);
+  assert.ok(store.route('route-9999') !== undefined);
+  assert.ok(bytes < 4 * 2 ** 20);
+});
+
+test('reports come over the channel until it is closed', async () => {
+  const { store } = open([{ id: 'api' }]);
+  const name = `findings-test-${process.pid}`;
+  const source = openFindings(store, name);
+  const waiting = createWaiting();
+  const sender = new BroadcastChannel(name);
+  // It hears the same messages as the store, after it.
+  const listener = new BroadcastChannel(name);
+  listener.onmessage = () => waiting.check();
+  sender.postMessage(sampleReport({ mismatches: [sampleMismatch()], latencies: new Float32Array([1, 2]) }));
+  await waiting.until(
+    () => store.countMismatches('api', null) === 1,
+    () => 'the report is kept',
+  );
+  assert.deepEqual([...store.route('api')!.pairs(SHADOW)], [1, 2]);
+  let heard = 0;
+  listener.onmessage = () => {
+    heard++;
+    waiting.check();
+  };
+  source.close();
+  sender.postMessage(sampleReport({ mismatches: [sampleMismatch()] }));
+  await waiting.until(
+    () => heard === 1,
+    () => 'the second report has passed',
+  );
+  assert.equal(store.countMismatches('api', null), 1);
+  for (const channel of [sender, listener]) channel.close();
+});

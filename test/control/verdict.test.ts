@@ -1,0 +1,548 @@
+// The verdict over real books and a real findings store: what is counted, from when on, and what it comes to.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FindingsStore } from '../../src/control/findings-store.ts';
+import { createLedger, type Ledger } from '../../src/control/ledger.ts';
+import type { Verdict } from '../../src/control/verdict.ts';
+import { readVerdict, VerdictProblem } from '../../src/control/verdict-path.ts';
+import {
+  type Check,
+  type CheckName,
+  toExcess,
+  toPercentText,
+  toResult,
+} from '../../src/control/verdict-rules.ts';
+import { BreakerState, RouteWord, ShadowCell, ShadowWord } from '../../src/core/book.ts';
+import type { Compare, Mirror, Route, Thresholds } from '../../src/core/model.ts';
+import { toShareLower, toShareUpper } from '../../src/core/statistics.ts';
+import { CONTROL, OTHER_SHADOW, SHADOW, sampleRoute } from './sample.ts';
+
+const BEGIN_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+type Cell = keyof typeof ShadowCell;
+type Counts = Partial<Record<Cell, number>>;
+
+interface Opening {
+  readonly shadows?: readonly string[];
+  readonly control?: string;
+  readonly thresholds?: Partial<Thresholds>;
+  readonly mirror?: Partial<Mirror>;
+  readonly compare?: Partial<Compare> | null;
+}
+
+function toRoute(
+  { shadows = [SHADOW], control, thresholds, mirror, compare = {} }: Opening,
+  revision = '1',
+): Route {
+  const route = sampleRoute({ id: 'api', shadows, control: control ?? null, revision });
+  const sample = route.mirror!;
+  const changed: Compare | null =
+    compare === null
+      ? null
+      : { ...sample.compare!, ...compare, thresholds: { ...sample.compare!.thresholds, ...thresholds } };
+  return { ...route, mirror: { ...sample, ...mirror, compare: changed } };
+}
+
+class Scene {
+  readonly ledger: Ledger = createLedger({ frontends: 2, lanes: 1 });
+  readonly findings: FindingsStore;
+  #nowMs = BEGIN_MS;
+
+  constructor(opening: Opening = {}) {
+    this.ledger.enter([toRoute(opening), sampleRoute({ id: 'plain', shadows: null })]);
+    this.findings = new FindingsStore({ ledger: this.ledger, now: () => this.#nowMs });
+  }
+
+  enter(route: Route, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.ledger.enter([route]);
+    this.findings.follow();
+  }
+
+  reset(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.findings.resetVerdict('api');
+  }
+
+  book(origin = SHADOW) {
+    return this.ledger.row('api')!.shadows.find((shadow) => shadow.origin === origin)!.book;
+  }
+
+  add(counts: Counts, origin = SHADOW, writer = 1): void {
+    const book = this.book(origin);
+    for (const [cell, count] of Object.entries(counts) as [Cell, number][]) {
+      const index = book.row(writer) + ShadowCell[cell];
+      book.cells[index] = book.cells[index]! + count;
+    }
+  }
+
+  /** So many copies that were answered and compared. */
+  addCompared(compared: number, mismatched = 0, origin = SHADOW): void {
+    const sent = { matched: compared, sent: compared, answered: compared, compared, mismatched };
+    this.add(sent, origin);
+  }
+
+  report(
+    latencies: readonly number[],
+    fields: readonly (readonly [string, number, number])[] = [],
+    { compared = 0, controlled = 0, origin = SHADOW } = {},
+  ): void {
+    this.findings.accept({
+      route: 'api',
+      revision: '1',
+      shadow: origin,
+      compared,
+      controlled,
+      groups: [],
+      mismatches: [],
+      fields: fields.map(([field, differed, counted]) => ({
+        field,
+        differed,
+        counted,
+        controlDiffered: 0,
+        fresh: 0,
+      })),
+      latencies: Float32Array.from(latencies),
+    });
+  }
+
+  read(query = '', id = 'api'): Verdict {
+    return readVerdict(this, id, new URLSearchParams(query));
+  }
+}
+
+function toCheck(verdict: Pick<Verdict, 'checks'>, name: CheckName): Check {
+  return verdict.checks.find((check) => check.name === name)!;
+}
+
+function toResults({ checks }: Pick<Verdict, 'checks'>): Record<string, string> {
+  return Object.fromEntries(checks.map(({ name, result }) => [name, result]));
+}
+
+test('10,000 comparisons without a mismatch pass: at most 0.03 %', () => {
+  const scene = new Scene();
+  scene.addCompared(10_000);
+  const verdict = scene.read();
+  assert.equal(verdict.result, 'pass');
+  assert.deepEqual(toResults(verdict), {
+    compared: 'pass',
+    mismatch: 'pass',
+    error: 'pass',
+    p99_ratio: 'not_judged',
+  });
+  assert.equal(verdict.route, 'api');
+  assert.equal(verdict.revision, '1');
+  assert.equal(verdict.since, '2026-01-02T03:04:05.000Z');
+  assert.equal(verdict.compared, 10_000);
+  assert.equal(verdict.mismatch_share, 0);
+  assert.equal(verdict.mismatch_upper, 0.000299528);
+  assert.equal(verdict.mismatch_lower, 0);
+  assert.equal(toCheck(verdict, 'mismatch').text, '0 of 10,000 differ (at most 0.03 %); 1 % is allowed');
+  assert.deepEqual(verdict.errors, {
+    shadow: { share: 0, count: 0, of: 10_000 },
+    primary: { share: 0, count: 0, of: 10_000 },
+    excess: 0,
+    excess_upper: 0.000299528,
+    excess_lower: -0.000299528,
+  });
+  assert.deepEqual(verdict.warnings, []);
+});
+
+test('nothing at all is too little data, with every field there', () => {
+  const verdict = new Scene().read();
+  assert.equal(verdict.result, 'insufficient');
+  assert.equal(verdict.mismatch_share, null);
+  assert.equal(verdict.mismatch_upper, 1);
+  assert.equal(verdict.mismatch_lower, 0);
+  assert.equal(verdict.errors.excess, null);
+  assert.deepEqual(verdict.latency_ms, {
+    pairs: 0,
+    primary: { p50: null, p95: null, p99: null },
+    shadow: { p50: null, p95: null, p99: null },
+    difference: { median: null, low: null, high: null, p99: null },
+    p99_ratio: null,
+  });
+  assert.deepEqual(verdict.warnings, ['no request has come since the verdict began']);
+  assert.equal(JSON.stringify(verdict).includes('null'), true);
+});
+
+test('one comparison fewer than asked for is too little, and exactly so many are enough', () => {
+  const scene = new Scene({ thresholds: { minCompared: 1000 } });
+  scene.addCompared(999);
+  assert.equal(scene.read().result, 'insufficient');
+  assert.equal(toCheck(scene.read(), 'compared').text, '999 compared, at least 1,000 are needed');
+  scene.addCompared(1);
+  assert.equal(scene.read().result, 'pass');
+});
+
+test('a share of mismatches passes by its upper bound, fails by its lower one, and is open between', () => {
+  for (const [mismatched, result] of [
+    [0, 'pass'],
+    [4, 'pass'],
+    // 5 of 1,000: at most 1.05 %.
+    [5, 'insufficient'],
+    [15, 'insufficient'],
+    // 16 of 1,000: more than 1.004 %.
+    [16, 'fail'],
+    [1000, 'fail'],
+  ] as const) {
+    const scene = new Scene();
+    scene.addCompared(1000, mismatched);
+    const verdict = scene.read();
+    assert.equal(verdict.result, result, `${mismatched}: ${toCheck(verdict, 'mismatch').text}`);
+    const { bound, threshold } = toCheck(verdict, 'mismatch');
+    assert.equal(threshold, 0.01);
+    assert.equal(bound, result === 'fail' ? verdict.mismatch_lower : verdict.mismatch_upper);
+  }
+});
+
+test('a failure that is certain does not wait for the number of comparisons that a pass needs', () => {
+  for (const [compared, mismatched, result] of [
+    // One unlucky comparison decides nothing.
+    [1, 1, 'insufficient'],
+    [100, 1, 'insufficient'],
+    [30, 15, 'fail'],
+    [999, 300, 'fail'],
+  ] as const) {
+    const scene = new Scene();
+    scene.addCompared(compared, mismatched);
+    assert.equal(scene.read().result, result, `${mismatched} of ${compared}`);
+  }
+});
+
+test('of several results the worst counts, and no result is no pass', () => {
+  assert.equal(toResult(['pass', 'not_judged']), 'pass');
+  assert.equal(toResult(['pass', 'insufficient']), 'insufficient');
+  assert.equal(toResult(['pass', 'insufficient', 'fail']), 'fail');
+  assert.equal(toResult([]), 'insufficient');
+});
+
+test('a threshold of zero means none among those that were compared', () => {
+  const scene = new Scene({ thresholds: { maxMismatch: 0, maxError: 0, minCompared: 100 } });
+  scene.addCompared(99);
+  assert.equal(scene.read().result, 'insufficient');
+  scene.addCompared(1);
+  assert.equal(scene.read().result, 'pass');
+  scene.addCompared(1, 1);
+  assert.equal(scene.read().result, 'fail');
+});
+
+test('errors of the shadow count beyond those of the primary for the same copies', () => {
+  for (const [shadow, primary, result] of [
+    [0, 0, 'pass'],
+    [50, 50, 'pass'],
+    [0, 500, 'pass'],
+    [80, 0, 'pass'],
+    [110, 0, 'insufficient'],
+    [200, 0, 'fail'],
+    [700, 500, 'fail'],
+    [600, 500, 'insufficient'],
+  ] as const) {
+    const scene = new Scene();
+    scene.add({ matched: 10_000, sent: 10_000, answered: 10_000, compared: 10_000 });
+    scene.add({ answered_5xx: shadow, primary_errors: primary });
+    const verdict = scene.read();
+    assert.equal(toCheck(verdict, 'error').result, result, toCheck(verdict, 'error').text);
+    assert.equal(verdict.result, result);
+    assert.equal(verdict.errors.excess, Number(((shadow - primary) / 10_000).toPrecision(6)));
+  }
+});
+
+test('copies without an answer are errors, but for those that umbra lost itself', () => {
+  const scene = new Scene();
+  scene.add({ matched: 1500, sent: 1500, answered: 1400, compared: 1400, answered_5xx: 7 });
+  scene.add({ fail_refused: 1, fail_connect_timeout: 2, fail_reset: 3, fail_malformed: 4 });
+  scene.add({ fail_send_timeout: 5, fail_read_timeout: 6, fail_answer_too_large: 7 });
+  scene.add({ fail_worker_lost: 40, fail_shutdown: 32, primary_errors: 3 });
+  const { errors, failed } = scene.read();
+  assert.deepEqual(errors.shadow, { share: Number((35 / 1428).toPrecision(6)), count: 35, of: 1428 });
+  assert.deepEqual(errors.primary, { share: Number((3 / 1428).toPrecision(6)), count: 3, of: 1428 });
+  assert.equal(failed.worker_lost, 40);
+});
+
+test('a shadow that answers nothing fails after a few copies, before the breaker lets no more through', () => {
+  const scene = new Scene();
+  scene.add({ matched: 3, sent: 3, fail_refused: 3 });
+  assert.equal(scene.read().result, 'insufficient');
+  scene.add({ matched: 5000, sent: 3, fail_refused: 3, drop_breaker_open: 4997 });
+  scene.book().words[ShadowWord.breaker_state] = BreakerState.open;
+  const verdict = scene.read();
+  assert.equal(verdict.result, 'fail');
+  assert.deepEqual(toResults(verdict), {
+    compared: 'insufficient',
+    mismatch: 'insufficient',
+    error: 'fail',
+    p99_ratio: 'not_judged',
+  });
+  assert.equal(verdict.dropped.breaker_open, 4997);
+  assert.match(verdict.warnings.join('\n'), /breaker is open/);
+  assert.match(
+    verdict.warnings.join('\n'),
+    /4,997 of 5,003 \(99\.9 %\) copies that were due were dropped: breaker_open/,
+  );
+});
+
+test('bounds of the excess are as wide as those of both sides, squared and added', () => {
+  const excess = toExcess({ count: 0, of: 1000 }, { count: 0, of: 1000 });
+  assert.equal(excess.upper, toShareUpper(0, 1000));
+  assert.equal(excess.lower, -toShareUpper(0, 1000));
+  const { share, upper, lower } = toExcess({ count: 20, of: 1000 }, { count: 10, of: 1000 });
+  assert.ok(Math.abs(share! - 0.01) < 1e-12);
+  const [ours, theirs] = [toShareUpper(20, 1000), toShareLower(10, 1000)];
+  assert.ok(Math.abs(upper - 0.01 - Math.hypot(ours - 0.02, 0.01 - theirs)) < 1e-12);
+  const [least, most] = [toShareLower(20, 1000), toShareUpper(10, 1000)];
+  assert.ok(Math.abs(0.01 - lower - Math.hypot(0.02 - least, most - 0.01)) < 1e-12);
+});
+
+test('latencies are told of both sides, and the difference of each pair with its interval', () => {
+  const scene = new Scene();
+  scene.addCompared(2000);
+  const pairs = Array.from({ length: 1000 }, (_, index) => {
+    const primary = 1 + ((index * 617) % 1000) / 100;
+    return [primary, primary + 2 + (((index * 331) % 1000) - 500) / 1000];
+  });
+  scene.report(pairs.flat());
+  const { latency_ms } = scene.read();
+  assert.equal(latency_ms.pairs, 1000);
+  assert.deepEqual(latency_ms.primary, { p50: 5.99, p95: 10.49, p99: 10.89 });
+  const { median, low, high, p99 } = latency_ms.difference;
+  assert.equal(median, 1.999);
+  assert.ok(low! >= 1.96 && low! < median! && median! < high! && high! <= 2.04, `${low} to ${high}`);
+  assert.equal(p99, 2.489);
+  assert.ok(Math.abs(latency_ms.p99_ratio! - latency_ms.shadow.p99! / 10.89) < 1e-5);
+  assert.deepEqual(scene.read().latency_ms, latency_ms);
+});
+
+test('the ratio of p99 is judged when it is asked for, from a hundred pairs on', () => {
+  const scene = new Scene({ thresholds: { maxP99Ratio: 1.5 } });
+  scene.addCompared(2000);
+  scene.report(Array.from({ length: 99 }, () => [10, 14.9]).flat());
+  assert.equal(toCheck(scene.read(), 'p99_ratio').result, 'insufficient');
+  assert.equal(scene.read().result, 'insufficient');
+  scene.report([10, 14.9]);
+  assert.equal(toCheck(scene.read(), 'p99_ratio').value, 1.49);
+  assert.equal(scene.read().result, 'pass');
+  scene.report([10, 15.1, 10, 15.1]);
+  assert.equal(scene.read().result, 'fail');
+  assert.equal(scene.read('max_p99_ratio=1.6').result, 'pass');
+});
+
+test('the verdict counts from the revision on, and anew when it is told to', () => {
+  const scene = new Scene();
+  scene.addCompared(5000, 500);
+  scene.report([1, 2]);
+  assert.equal(scene.read().result, 'fail');
+  scene.reset(BEGIN_MS + 1000);
+  assert.equal(scene.read().result, 'insufficient');
+  assert.equal(scene.read().since, '2026-01-02T03:04:06.000Z');
+  assert.equal(scene.read().latency_ms.pairs, 0);
+  scene.addCompared(2000, 1);
+  assert.deepEqual([scene.read().compared, scene.read().mismatched, scene.read().result], [2000, 1, 'pass']);
+  scene.enter(toRoute({}, '2'), BEGIN_MS + 2000);
+  const verdict = scene.read();
+  assert.deepEqual([verdict.revision, verdict.since], ['2', '2026-01-02T03:04:07.000Z']);
+  assert.deepEqual([verdict.compared, verdict.matched, verdict.result], [0, 0, 'insufficient']);
+});
+
+test('a route passes when each of its shadows does, and the worst one says why not', () => {
+  const scene = new Scene({ shadows: [SHADOW, OTHER_SHADOW] });
+  scene.addCompared(100_000);
+  scene.addCompared(1000, 100, OTHER_SHADOW);
+  scene.report([1, 2, 3, 4]);
+  scene.report([5, 6], [], { origin: OTHER_SHADOW });
+  const verdict = scene.read();
+  assert.equal(verdict.result, 'fail');
+  assert.equal(verdict.shadows[SHADOW]!.result, 'pass');
+  assert.equal(verdict.shadows[OTHER_SHADOW]!.result, 'fail');
+  assert.deepEqual([verdict.compared, verdict.mismatched], [101_000, 100]);
+  assert.equal(toCheck(verdict, 'mismatch').result, 'fail');
+  assert.match(toCheck(verdict, 'mismatch').text, /^http:\/\/other:9000: 100 of 1,000 differ/);
+  assert.equal(verdict.latency_ms.pairs, 3);
+  assert.equal(verdict.shadows[OTHER_SHADOW]!.latency_ms.pairs, 1);
+
+  const open = new Scene({ shadows: [SHADOW, OTHER_SHADOW] });
+  open.addCompared(100_000);
+  assert.equal(open.read().result, 'insufficient');
+});
+
+test('the control is no shadow: it is neither judged nor counted, and its silence is told', () => {
+  const scene = new Scene({ control: CONTROL });
+  scene.addCompared(2000);
+  scene.add({ noisy: 1200 });
+  scene.add({ matched: 2000, sent: 2000, fail_refused: 2000 }, CONTROL);
+  scene.report(
+    [],
+    [
+      ['body:id', 900, 0],
+      ['header:x-trace', 1200, 1],
+      ['body:price', 3, 3],
+    ],
+    { compared: 2000, controlled: 10 },
+  );
+  const verdict = scene.read();
+  assert.equal(verdict.result, 'pass');
+  assert.deepEqual(Object.keys(verdict.shadows), [SHADOW]);
+  assert.equal(verdict.matched, 2000);
+  assert.deepEqual(verdict.noise, { comparisons: 1200, fields: ['header:x-trace', 'body:id'] });
+  assert.match(verdict.warnings.join('\n'), /control took part in 10 of 2,000 \(0\.5 %\) comparisons only/);
+  scene.report([], [], { compared: 2000, controlled: 2000 });
+  assert.doesNotMatch(scene.read().warnings.join('\n'), /control/);
+});
+
+test('what may bias the sample is told', () => {
+  const scene = new Scene({
+    mirror: {
+      enabled: false,
+      percentage: 12.5,
+      methods: 'safe',
+      conditions: { methods: ['GET'], headers: [], vars: null, pathRegex: null },
+    },
+  });
+  Atomics.store(scene.ledger.row('api')!.book.words, RouteWord.paused, 1);
+  scene.add({ matched: 1000, skip_sampled_out: 500, skip_limit: 51, skip_body_too_large: 50 });
+  scene.add({ drop_queue_full: 10, drop_overload: 20, sent: 369, answered: 340, fail_reset: 29 });
+  scene.add({ compared: 300, mismatched: 1, uncompared_not_captured: 40 });
+  const text = scene.read().warnings.join('\n');
+  for (const expected of [
+    /mirror is switched off/,
+    /mirror is paused/,
+    /^12\.5 % of the requests are mirrored$/m,
+    /methods: safe/,
+    /outside of the conditions/,
+    /51 of 1,000 \(5\.1 %\) requests were skipped: limit/,
+    /30 of 399 \(7\.5 %\) copies that were due were dropped: queue_full, overload/,
+    /40 of 340 \(11\.8 %\) answers had nothing to be compared with/,
+    /29 of 369 \(7\.9 %\) copies got no answer/,
+    /digest alone, without detailed_diff/,
+  ]) {
+    assert.match(text, expected);
+  }
+  // 5 % are not more than 5 %.
+  assert.doesNotMatch(text, /body_too_large/);
+});
+
+test('comparisons by digest alone are told where detail was asked for', () => {
+  const detail = {
+    ignoreHeaders: [],
+    ignoreJsonFields: [],
+    unordered: [],
+    tolerances: [],
+    maxBodyCaptureBytes: 1024,
+  };
+  const scene = new Scene({ compare: { detail } });
+  scene.addCompared(1000, 2);
+  assert.deepEqual(scene.read().warnings, []);
+  scene.add({ reduced: 3 });
+  assert.match(scene.read().warnings.join(), /3 of 1,000 \(0\.3 %\) comparisons saw the digest/);
+});
+
+test('parameters take the place of the thresholds of the route', () => {
+  const scene = new Scene({
+    thresholds: { minCompared: 5000, maxMismatch: 0.5, maxError: 0.25, maxP99Ratio: 3 },
+  });
+  assert.deepEqual(scene.read().thresholds, {
+    min_compared: 5000,
+    max_mismatch: 0.5,
+    max_error: 0.25,
+    max_p99_ratio: 3,
+  });
+  assert.deepEqual(
+    scene.read('min_compared=7&max_mismatch=0.1%25&max_error=0.002&max_p99_ratio=1.25').thresholds,
+    {
+      min_compared: 7,
+      max_mismatch: 0.001,
+      max_error: 0.002,
+      max_p99_ratio: 1.25,
+    },
+  );
+  assert.equal(scene.read('max_mismatch=1e-4&api_key=x').thresholds.max_mismatch, 0.0001);
+  assert.equal(scene.read('max_mismatch=100%&max_error=0').thresholds.max_mismatch, 1);
+});
+
+test('a parameter that is not understood is refused, and named', () => {
+  const scene = new Scene();
+  for (const [query, message] of [
+    ['min_compared=0', /^min_compared must be a whole number from 1 on, found "0"$/],
+    ['min_compared=1.5', /whole number/],
+    ['min_compared=-3', /whole number/],
+    ['min_compared=99999999999999999', /whole number/],
+    ['min_compared=', /found ""/],
+    [
+      'max_mismatch=1.01',
+      /^max_mismatch must be a share from 0 to 1, or a percentage such as 0\.1%, found "1\.01"$/,
+    ],
+    ['max_mismatch=101%25', /found "101%"/],
+    ['max_mismatch=NaN', /share/],
+    ['max_mismatch=-0.1', /share/],
+    ['max_error=Infinity', /share/],
+    ['max_error=0x1', /share/],
+    ['max_p99_ratio=0', /^max_p99_ratio must be a number above 0/],
+    ['max_p99_ratio=fast', /number above 0/],
+    ['max_mismatches=1', /^there is no parameter "max_mismatches"; there are min_compared, max_mismatch/],
+    ['min_compared=1&min_compared=2', /given twice/],
+    [`min_compared=${'9'.repeat(5000)}`, /…"$/],
+  ] as const) {
+    assert.throws(
+      () => scene.read(query),
+      (error) => error instanceof VerdictProblem && error.status === 400 && message.test(error.message),
+      query,
+    );
+  }
+});
+
+test('a route that is unknown, or mirrors nothing, has no verdict; one that does not compare cannot have one', () => {
+  const scene = new Scene({ compare: null });
+  for (const [id, status] of [
+    ['api', 409],
+    ['plain', 404],
+    ['other', 404],
+    ['__proto__', 404],
+  ] as const) {
+    assert.throws(
+      () => scene.read('', id),
+      (error) => error instanceof VerdictProblem && error.status === status && error.message.includes(id),
+      id,
+    );
+  }
+});
+
+test('a share is told with two digits, a bound away from the comfortable side', () => {
+  for (const [share, rounding, text] of [
+    [0, 0, '0 %'],
+    [1, 0, '100 %'],
+    [0.000299528, 1, '0.03 %'],
+    [0.000304, 1, '0.031 %'],
+    [0.000304, 0, '0.03 %'],
+    [0.000309, -1, '0.03 %'],
+    [0.01, 1, '1 %'],
+    [0.01, -1, '1 %'],
+    [0.0999, 1, '10 %'],
+    [0.11764, 0, '11.8 %'],
+    [0.99999, -1, '99.9 %'],
+    [3e-12, 1, '3e-10 %'],
+    [-0.0123, 0, '-1.2 %'],
+  ] as const) {
+    assert.equal(toPercentText(share, rounding), text);
+  }
+});
+
+test('the verdict of a route with as many shadows and pairs as there may be takes no longer than 250 ms of the processor', () => {
+  const shadows = Array.from({ length: 16 }, (_, index) => `http://shadow-${index}:9000`);
+  const scene = new Scene({ shadows });
+  for (const origin of shadows) {
+    scene.addCompared(1e9, 12_345, origin);
+    scene.report(
+      Array.from({ length: 20_000 }, (_, index) => (index * 7919) % 10_007),
+      [],
+      { origin },
+    );
+  }
+  const before = process.cpuUsage();
+  const verdict = scene.read();
+  const { user, system } = process.cpuUsage(before);
+  const took = (user + system) / 1000;
+  assert.equal(verdict.latency_ms.pairs, 10_000);
+  for (const shadow of Object.values(verdict.shadows)) assert.equal(shadow.latency_ms.pairs, 10_000);
+  assert.ok(took < 250, `${took} ms`);
+});
