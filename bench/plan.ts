@@ -1,4 +1,4 @@
-// How much a run measures: all of it in ten minutes, a look in one, or what the guards need.
+// How much a run measures: all of it in a quarter of an hour, a look in one, or what the guards need.
 
 import type { InstructionSettings } from './load/instructions.ts';
 import { PACE, type PaceSettings } from './load/pace.ts';
@@ -23,7 +23,7 @@ export interface Plan {
 }
 
 const WARMUP_REQUESTS = 8_000;
-const INSTRUCTIONS: InstructionSettings = { warmup: 40, segments: 5, segment: 4 };
+const INSTRUCTIONS: InstructionSettings = { warmup: 80, segments: 7, segment: 4 };
 
 export const FULL: Plan = {
   rows: null,
@@ -40,7 +40,7 @@ export const FULL: Plan = {
   instructions: INSTRUCTIONS,
   microMs: 50,
   patienceMs: 30_000,
-  deadlineSeconds: 900,
+  deadlineSeconds: 1_800,
 };
 
 export const QUICK: Plan = {

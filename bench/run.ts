@@ -107,7 +107,11 @@ async function measureLoad(options: Options, missing: readonly string[]): Promis
         )),
       );
     };
-    const pinned = chooseRows(ALL_ROWS.pinned, options, missing);
+    // What is counted in slow motion needs no load beside it.
+    const guards = options.guards.filter(
+      ({ figure }) => figure !== 'frontend_instructions' || counter !== null,
+    );
+    const pinned = chooseRows(ALL_ROWS.pinned, { ...options, guards }, missing);
     await measure(site, 'small requests', pinned.filter(isSmall));
     await measure(
       site,

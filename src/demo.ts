@@ -44,7 +44,12 @@ interface Sample {
   readonly method: 'GET' | 'POST';
 }
 
-export async function runDemo(): Promise<void> {
+export interface DemoOptions {
+  /** Goes on with the traffic, for the dashboard, until SIGINT or SIGTERM. */
+  readonly keep: boolean;
+}
+
+export async function runDemo({ keep }: DemoOptions): Promise<void> {
   const print = (line: string): void => void process.stdout.write(`${line}\n`);
   const primary = await openShop(false);
   const shadow = await openShop(true);
@@ -59,9 +64,14 @@ export async function runDemo(): Promise<void> {
     const failures = await sendTraffic(url);
     const figures = await readSettled(admin);
     report(figures, failures, gateway.mismatches, print);
+    if (keep) {
+      print(`\ndashboard ${admin}/#route=shop   until Ctrl-C`);
+      await keepSending(url);
+    }
   } finally {
-    gateway.process.kill('SIGTERM');
-    await once(gateway.process, 'exit');
+    // Ctrl-C at a terminal is told to the gateway as well.
+    const isRunning = gateway.process.exitCode === null && gateway.process.signalCode === null;
+    if (isRunning && gateway.process.kill('SIGTERM')) await once(gateway.process, 'exit');
     for (const server of [primary, shadow]) {
       server.closeAllConnections();
       server.close();
@@ -163,6 +173,23 @@ async function sendTraffic(url: string): Promise<number> {
   await Promise.all(Array.from({ length: CLIENTS }, client));
   agent.destroy();
   return failures;
+}
+
+/** Until SIGINT or SIGTERM. */
+async function keepSending(url: string): Promise<void> {
+  const ending = Promise.withResolvers<void>();
+  let isEnding = false;
+  const end = (): void => {
+    isEnding = true;
+    ending.resolve();
+  };
+  process.once('SIGINT', end);
+  process.once('SIGTERM', end);
+  while (!isEnding) {
+    // A gateway that ends first resets what it was asked.
+    const sent = sendTraffic(url).catch(end);
+    await Promise.race([sent, ending.promise]);
+  }
 }
 
 function send(url: string, { method, path }: Sample, agent: Agent): Promise<number> {

@@ -17,7 +17,7 @@ const USAGE = `usage: umbra [run] [--config FILE]...  run the gateway; several f
        umbra check [--config FILE]... validate files as the one config that run would make of them
        umbra convert FILE...          print umbra's own config for files of any accepted form
        umbra verdict [flags]          ask a running gateway whether the shadows may take over; flags: umbra verdict --help
-       umbra demo                     show what mirroring finds, on sample servers
+       umbra demo [--keep]            show what mirroring finds, on sample servers; keep them for the dashboard
        umbra --version | --help
 
 signals: SIGHUP reloads the config, SIGTERM and SIGINT drain, a second one ends at once
@@ -133,7 +133,7 @@ async function main(argv: readonly string[]): Promise<void> {
       process.exitCode = convertFiles(files, process.env, process.stdout, process.stderr);
       return;
     case 'demo':
-      return runDemo();
+      return runDemo({ keep: values.keep });
     default:
       refuse(`unknown command ${command}`);
   }
@@ -157,6 +157,7 @@ function readArguments(argv: readonly string[]) {
       allowPositionals: true,
       options: {
         config: { type: 'string', short: 'c', multiple: true },
+        keep: { type: 'boolean', default: false },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean', short: 'v' },
       },

@@ -24,6 +24,7 @@ const MAY_IMPORT = {
   mirrorWorker: ['core', 'redis', 'upstream', 'mirrorShared', 'mirrorWorker'],
   frontend: ['core', 'upstream', 'mirrorFront', 'frontend'],
   control: ['core', 'config', 'redis', 'control'],
+  dashboard: ['dashboard'],
   entry: ['core', 'config', 'upstream', 'mirrorFront', 'frontend', 'control', 'entry'],
 } as const satisfies Record<string, readonly string[]>;
 type Part = keyof typeof MAY_IMPORT;
@@ -41,6 +42,7 @@ const OWNERS: Record<string, readonly Part[]> = {
   fastify: ['control'],
   pino: ['control'],
   'prom-client': ['control'],
+  uplot: ['dashboard'],
 };
 
 const FORBIDDEN_NAMES = /^(utils?|helpers?|common|types|misc|index)\.ts$/;

@@ -35,7 +35,6 @@ const HEADERS = {
   'content-security-policy': CONTENT_SECURITY_POLICY,
   'referrer-policy': 'no-referrer',
   'x-frame-options': 'DENY',
-  'cross-origin-opener-policy': 'same-origin',
   'cross-origin-resource-policy': 'same-origin',
   // Asked for each time, and not sent again while it is the same: an upgraded umbra must not meet an old script.
   'cache-control': 'no-cache',

@@ -5,13 +5,14 @@
 
 import type { FindingsReport } from '../core/findings.ts';
 import type { Ledger } from './ledger.ts';
-import type { PairRoom } from './pair-ring.ts';
-import { type Losses, RouteFindings } from './route-findings.ts';
+import { type FindingsRoom, type Losses, RouteFindings } from './route-findings.ts';
 
 /** Kept mismatches of all routes; beyond it the route that has most gives half of them up. */
 export const MISMATCH_BYTES_MAX = 128 * 1024 * 1024;
 /** Latency pairs of all routes: beyond it rings do not grow any more. */
 export const PAIR_BYTES_MAX = 64 * 1024 * 1024;
+/** Fields of all routes and shadows: beyond it further ones are not counted. */
+export const FIELDS_TOTAL_MAX = 200_000;
 /** A mismatch cannot be given up while it is being kept: how often somebody is asked to for one report. */
 const HALVINGS_MAX = 64;
 
@@ -33,6 +34,7 @@ export interface FindingsOptions {
   readonly ledger: Ledger;
   readonly mismatchBytesMax?: number;
   readonly pairBytesMax?: number;
+  readonly fieldsMax?: number;
   /** Unix time. */
   readonly now?: () => number;
 }
@@ -41,17 +43,20 @@ export class FindingsStore {
   readonly #ledger: Ledger;
   readonly #now: () => number;
   readonly #mismatchBytesMax: number;
-  readonly #room: PairRoom;
+  readonly #room: FindingsRoom;
   readonly #losses: Record<FindingsLoss, number>;
   #routes: ReadonlyMap<string, RouteFindings> = new Map();
   /** Those that may have something to give back. */
   readonly #filled = new Map<string, RouteFindings>();
 
-  constructor({ ledger, now = Date.now, mismatchBytesMax, pairBytesMax }: FindingsOptions) {
+  constructor({ ledger, now = Date.now, mismatchBytesMax, pairBytesMax, fieldsMax }: FindingsOptions) {
     this.#ledger = ledger;
     this.#now = now;
     this.#mismatchBytesMax = mismatchBytesMax ?? MISMATCH_BYTES_MAX;
-    this.#room = { bytesLeft: pairBytesMax ?? PAIR_BYTES_MAX };
+    this.#room = {
+      pairBytesLeft: pairBytesMax ?? PAIR_BYTES_MAX,
+      fieldsLeft: fieldsMax ?? FIELDS_TOTAL_MAX,
+    };
     this.#losses = Object.fromEntries(FINDINGS_LOSSES.map((loss) => [loss, 0])) as Record<
       FindingsLoss,
       number
@@ -93,7 +98,7 @@ export class FindingsStore {
     this.#losses.mismatch_too_large += losses.tooLarge;
     this.#losses.group_no_room += losses.groups;
     this.#losses.field_no_room += losses.fields;
-    if (report.mismatches.length > 0) this.#fitMismatches();
+    if (report.groups.length > 0 || report.mismatches.length > 0) this.#fitMismatches();
   }
 
   /** Of every mirrored route; undefined of all others. Another object for another revision. */

@@ -4,7 +4,7 @@
 
 import { type GroupDelta, type Mismatch, toSignatureFields } from '../core/findings.ts';
 
-/** Of the ring of one route, and once more of the examples of its groups. */
+/** Of the ring of one route, once more of the examples of its groups, and of the groups themselves. */
 export const RING_BYTES_MAX = 4 * 1024 * 1024;
 export const GROUPS_MAX = 250;
 /** Groups beyond the bound until the oldest are taken out, so that this is not done for each new one. */
@@ -28,6 +28,8 @@ export interface KeptGroup {
   lastMs: number;
   /** The newest one that was reported in full; null when there was none, or no room. */
   example: KeptMismatch | null;
+  /** Without the example. */
+  readonly bytes: number;
 }
 
 export class MismatchStore {
@@ -37,6 +39,7 @@ export class MismatchStore {
   readonly #groups = new Map<string, KeptGroup>();
   #ringBytes = 0;
   #exampleBytes = 0;
+  #groupBytes = 0;
 
   get count(): number {
     return this.#ring.length;
@@ -48,7 +51,7 @@ export class MismatchStore {
   }
 
   get bytes(): number {
-    return this.#ringBytes + this.#exampleBytes;
+    return this.#ringBytes + this.#exampleBytes + this.#groupBytes;
   }
 
   countOf(shadow: string): number {
@@ -90,24 +93,22 @@ export class MismatchStore {
   /** Returns how many groups were forgotten for it. */
   countGroup(delta: GroupDelta): number {
     const key = JSON.stringify(delta.fields);
-    const group = this.#groups.get(key) ?? {
-      fields: delta.fields,
-      count: 0,
-      firstMs: delta.firstMs,
-      lastMs: delta.lastMs,
-      example: null,
-    };
+    const group = this.#groups.get(key) ?? this.#openGroup(delta);
     group.count += delta.count;
     group.firstMs = Math.min(group.firstMs, delta.firstMs);
     group.lastMs = Math.max(group.lastMs, delta.lastMs);
     this.#groups.delete(key);
     this.#groups.set(key, group);
-    return this.#groups.size > GROUPS_MAX + GROUPS_SLACK ? this.#forgetGroups(GROUPS_MAX) : 0;
+    let forgotten = 0;
+    if (this.#groups.size > GROUPS_MAX + GROUPS_SLACK) forgotten += this.#forgetGroups(GROUPS_MAX);
+    while (this.#groupBytes > RING_BYTES_MAX) forgotten += this.#forgetGroups(this.#groups.size / 2);
+    return forgotten;
   }
 
   /** Half of what takes memory goes, the oldest. Returns how many mismatches that were. */
   halve(): number {
     const before = this.#ring.length;
+    if (this.#groupBytes > this.bytes / 2) this.#forgetGroups(this.#groups.size / 2);
     const target = this.#ringBytes / 2;
     while (this.#ringBytes > target) this.#forgetOldest();
     const examplesTarget = this.#exampleBytes / 2;
@@ -116,6 +117,13 @@ export class MismatchStore {
       this.#forgetExample(group);
     }
     return before - this.#ring.length;
+  }
+
+  #openGroup({ fields, firstMs, lastMs }: GroupDelta): KeptGroup {
+    let bytes = OBJECT_BYTES;
+    for (const field of fields) bytes += STRING_BYTES + Buffer.byteLength(field);
+    this.#groupBytes += bytes;
+    return { fields, count: 0, firstMs, lastMs, example: null, bytes };
   }
 
   #forgetOldest(): void {
@@ -128,6 +136,7 @@ export class MismatchStore {
       if (this.#groups.size <= left) break;
       this.#forgetExample(group);
       this.#groups.delete(key);
+      this.#groupBytes -= group.bytes;
       forgotten++;
     }
     return forgotten;

@@ -7,9 +7,9 @@ export const PAIRS_MAX = 10_000;
 const PAIRS_MIN = 250;
 const PAIR_BYTES = 8;
 
-/** What all rings of a store may take together. */
+/** What all rings of a store may still take together. */
 export interface PairRoom {
-  bytesLeft: number;
+  pairBytesLeft: number;
 }
 
 export class PairRing {
@@ -52,7 +52,7 @@ export class PairRing {
 
   /** Gives its memory back. */
   clear(): void {
-    this.#room.bytesLeft += this.#values.byteLength;
+    this.#room.pairBytesLeft += this.#values.byteLength;
     this.#values = new Float32Array(0);
     this.#next = 0;
     this.#count = 0;
@@ -63,8 +63,8 @@ export class PairRing {
     const before = this.#values.length / 2;
     const capacity = Math.min(PAIRS_MAX, Math.max(PAIRS_MIN, before * 2));
     const bytes = (capacity - before) * PAIR_BYTES;
-    if (bytes === 0 || bytes > this.#room.bytesLeft) return;
-    this.#room.bytesLeft -= bytes;
+    if (bytes === 0 || bytes > this.#room.pairBytesLeft) return;
+    this.#room.pairBytesLeft -= bytes;
     const grown = new Float32Array(capacity * 2);
     grown.set(this.read());
     this.#values = grown;

@@ -4,7 +4,7 @@
 // books at the moment when this revision, or a verdict that was asked for anew, began.
 
 import type { FindingsReport } from '../core/findings.ts';
-import { type FieldTable, GrowingFieldTable } from './field-table.ts';
+import { type FieldRoom, type FieldTable, GrowingFieldTable } from './field-table.ts';
 import type { LedgerRow } from './ledger.ts';
 import { MismatchStore } from './mismatch-store.ts';
 import { PairRing, type PairRoom } from './pair-ring.ts';
@@ -22,9 +22,12 @@ export interface Losses {
   fields: number;
 }
 
+/** What the findings of all routes may still take together. */
+export type FindingsRoom = PairRoom & FieldRoom;
+
 export class RouteFindings {
   readonly revision: string;
-  readonly #room: PairRoom;
+  readonly #room: FindingsRoom;
   readonly #row: LedgerRow;
   #sinceMs: number;
   /** By origin; shadows whose books were empty are left out. */
@@ -33,7 +36,7 @@ export class RouteFindings {
   #tables: Map<string, GrowingFieldTable> | null = null;
   #pairs: Map<string, PairRing> | null = null;
 
-  constructor(row: LedgerRow, room: PairRoom, nowMs: number) {
+  constructor(row: LedgerRow, room: FindingsRoom, nowMs: number) {
     this.revision = row.entry.route.revision;
     this.#row = row;
     this.#room = room;
@@ -83,7 +86,7 @@ export class RouteFindings {
       }
     }
     this.#tables ??= new Map();
-    const table = this.#tables.get(report.shadow) ?? new GrowingFieldTable();
+    const table = this.#tables.get(report.shadow) ?? new GrowingFieldTable(this.#room);
     this.#tables.set(report.shadow, table);
     losses.fields += table.add(report.compared, report.controlled, report.fields);
     if (report.latencies.length === 0) return;
@@ -108,6 +111,8 @@ export class RouteFindings {
   /** Gives back what the store counts. */
   close(): void {
     this.#mismatches = null;
+    for (const table of this.#tables?.values() ?? []) table.clear();
+    this.#tables = null;
     this.#clearPairs();
   }
 

@@ -28,187 +28,199 @@ export interface DetailOptions {
   readonly onClose: () => void;
 }
 
-export interface Detail {
-  readonly node: DocumentFragment;
-  /** With each event. */
-  show(line: RouteLine): void;
-  close(): void;
-}
-
-export function openDetail(id: string, { api, announce, onClose }: DetailOptions): Detail {
-  const path = `/mirrors/${encodeURIComponent(id)}`;
-  let line: RouteLine | null = null;
-  /** Newest last. */
-  const readings: RouteLine[] = [];
-  let isClosed = false;
-  let isAsking = false;
-  let asked = '';
-  let lastRoundMs = Number.NEGATIVE_INFINITY;
-  let lastVerdictMs = Number.NEGATIVE_INFINITY;
-
-  const problem = make('p', { class: 'problem', role: 'alert' });
-  const pause = makeButton('', () => act(pause, togglePause));
-  const close = makeButton('Close', onClose);
-  const title = make('h2', { id: 'detail-title' }, id);
-  const head = make('div', { class: 'detail-head' }, title, make('div', { class: 'actions' }, pause, close));
-  const tiles = createFigureTiles();
-  const verdict = createVerdictBox(() =>
-    act(null, () => write('DELETE', '/verdict', 'The verdict begins anew.')),
+export class Detail {
+  readonly node = document.createDocumentFragment();
+  readonly #id: string;
+  readonly #path: string;
+  readonly #options: DetailOptions;
+  readonly #problem = make('p', { class: 'problem', role: 'alert' });
+  readonly #pause = makeButton('', () => this.#act(() => this.#togglePause()));
+  readonly #tiles = createFigureTiles();
+  readonly #verdict = createVerdictBox(() =>
+    this.#act(() => this.#write('DELETE', '/verdict', 'The verdict begins anew.')),
   );
-  const [latencyPlot, historyPlot] = [createLatencyPlot(), createHistoryPlot()];
-  const rule = createRuleBox(copy);
-  const mismatches = createMismatchBox({
-    copy,
-    ignore: (field) => act(null, () => ignore(field)),
-    clear: () => act(null, () => write('DELETE', '/mismatches', 'The kept mismatches are cleared.')),
+  readonly #latency = createLatencyPlot();
+  readonly #legend = makeLegend();
+  readonly #history = createHistoryPlot();
+  readonly #rule = createRuleBox((text, what) => this.#copy(text, what));
+  readonly #mismatches = createMismatchBox({
+    copy: (text, what) => this.#copy(text, what),
+    ignore: (field) => this.#act(() => this.#ignore(field)),
+    clear: () => this.#act(() => this.#write('DELETE', '/mismatches', 'The kept mismatches are cleared.')),
   });
-  const fields = createFieldBox((field) => act(null, () => ignore(field)));
-  const [counts, shadows] = [createCountBox(), createShadowBox()];
-  const legend = makeLegend();
-  const node = document.createDocumentFragment();
-  node.append(
-    head,
-    problem,
-    tiles.node,
-    make(
+  readonly #fields = createFieldBox((field) => this.#act(() => this.#ignore(field)));
+  readonly #shadows = createShadowBox();
+  readonly #counts = createCountBox();
+  readonly #timer = setInterval(() => void this.#refresh(), ROUND_MS / 2);
+  /** Newest last. */
+  readonly #readings: RouteLine[] = [];
+  #line: RouteLine | null = null;
+  #isClosed = false;
+  #isAsking = false;
+  /** The figures that were shown when the last round was asked for; empty when everything is to be asked for again. */
+  #asked = '';
+  #lastRoundMs = Number.NEGATIVE_INFINITY;
+  #lastVerdictMs = Number.NEGATIVE_INFINITY;
+  #isRoundProblem = false;
+
+  constructor(id: string, options: DetailOptions) {
+    this.#id = id;
+    this.#path = `/mirrors/${encodeURIComponent(id)}`;
+    this.#options = options;
+    const actions = make('div', { class: 'actions' }, this.#pause, makeButton('Close', options.onClose));
+    const plots = make(
       'div',
       { class: 'columns' },
-      verdict.node,
-      makeFigure('Latency', latencyPlot.node, legend.node),
-      makeFigure('Match rate, last hour', historyPlot.node),
-    ),
-    rule.node,
-    mismatches.node,
-    fields.node,
-    shadows.node,
-    counts.node,
-  );
-  mismatches.show(null, true);
-  verdict.show(null);
+      this.#verdict.node,
+      makeFigure('Latency', this.#latency.node, this.#legend.node),
+      makeFigure('Match rate, last hour', this.#history.node),
+    );
+    this.node.append(
+      make('div', { class: 'detail-head' }, make('h2', { id: 'detail-title' }, id), actions),
+      this.#problem,
+      this.#tiles.node,
+      plots,
+      this.#rule.node,
+      this.#mismatches.node,
+      this.#fields.node,
+      this.#shadows.node,
+      this.#counts.node,
+    );
+    this.#mismatches.show(null, true);
+    this.#verdict.show(null);
+  }
 
-  function isLooked(): boolean {
-    return !isClosed && document.visibilityState === 'visible';
+  /** With each event. */
+  show(line: RouteLine): void {
+    if (this.#line?.atMs !== line.atMs) this.#readings.push(line);
+    if (this.#readings.length > READINGS_MAX) this.#readings.shift();
+    this.#line = line;
+    this.#tiles.show(line);
+    this.#counts.show(line.figures);
+    setText(this.#pause, line.state === PAUSED ? 'Resume mirroring' : 'Pause mirroring');
+    this.#pause.hidden = line.state === DISABLED;
+    void this.#refresh();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    this.#latency.close();
+    this.#history.close();
   }
 
   /** Asks for whatever is shown, when there is news and the last round is some time ago. */
-  async function refresh(): Promise<void> {
-    if (line === null || isAsking || !isLooked()) return;
+  async #refresh(): Promise<void> {
+    const line = this.#line;
+    const isLooked = !this.#isClosed && document.visibilityState === 'visible';
+    if (line === null || this.#isAsking || !isLooked) return;
     const news = JSON.stringify(line.figures);
     const now = performance.now();
-    const isVerdictDue = line.isCompared && now - lastVerdictMs >= VERDICT_MS;
-    if ((news === asked && !isVerdictDue) || now - lastRoundMs < ROUND_MS) return;
-    isAsking = true;
-    lastRoundMs = now;
+    const isVerdictDue = line.isCompared && now - this.#lastVerdictMs >= VERDICT_MS;
+    if ((news === this.#asked && !isVerdictDue) || now - this.#lastRoundMs < ROUND_MS) return;
+    this.#isAsking = true;
+    this.#asked = news;
+    this.#lastRoundMs = now;
+    if (isVerdictDue) this.#lastVerdictMs = now;
     try {
-      await readAll(line, isVerdictDue);
-      asked = news;
-      if (isVerdictDue) lastVerdictMs = now;
-      setText(problem, '');
+      await this.#readAll(line, isVerdictDue);
+      this.#showRoundProblem('');
     } catch (error) {
-      if (!isClosed && !(error instanceof KeyRefused)) setText(problem, `${toText(error)}. Trying again.`);
+      this.#asked = '';
+      if (!(error instanceof KeyRefused)) this.#showRoundProblem(`${toText(error)}. Trying again.`);
     } finally {
-      isAsking = false;
+      this.#isAsking = false;
     }
+    // The user has changed something meanwhile.
+    if (this.#asked === '' && this.#lastRoundMs < now) await this.#refresh();
   }
 
-  async function readAll({ isCompared, figures }: RouteLine, isVerdictDue: boolean): Promise<void> {
+  async #readAll({ isCompared, figures }: RouteLine, isVerdictDue: boolean): Promise<void> {
     const isDetailed = figures.comparison === 'detailed';
-    const [mirror, latency, history, kept, known, judged] = await Promise.all([
-      api.call('GET', path),
-      api.call('GET', `${path}/latency`),
-      api.call('GET', `${path}/history`),
-      isDetailed ? api.call('GET', `${path}/mismatches?limit=${ENTRIES_MAX}`) : null,
-      isDetailed ? api.call('GET', `${path}/fields`) : null,
-      isCompared && isVerdictDue ? api.call('GET', `${path}/verdict`) : undefined,
+    const read = (below: string): Promise<unknown> => this.#options.api.call('GET', `${this.#path}${below}`);
+    const [mirror, latency, history, mismatches, fields, verdict] = await Promise.all([
+      read(''),
+      read('/latency'),
+      read('/history'),
+      isDetailed ? read(`/mismatches?limit=${ENTRIES_MAX}`) : null,
+      isDetailed ? read('/fields') : null,
+      isCompared && isVerdictDue ? read('/verdict') : undefined,
     ]);
-    if (isClosed) return;
+    if (this.#isClosed) return;
     const sides = toSides(latency as Latency);
-    latencyPlot.show(sides);
-    legend.show(sides.map(({ name }) => name));
-    historyPlot.show(withLive(history as History, readings));
-    shadows.show(mirror as MirrorObject, figures.control);
-    mismatches.show(kept as Mismatches | null, isDetailed);
-    fields.show(known as Fields | null);
-    if (judged !== undefined) verdict.show(judged as Verdict);
+    this.#latency.show(sides);
+    this.#legend.show(sides.map(({ name }) => name));
+    this.#history.show(withLive(history as History, this.#readings));
+    this.#shadows.show(mirror as MirrorObject, figures.control);
+    this.#mismatches.show(mismatches as Mismatches | null, isDetailed);
+    this.#fields.show(fields as Fields | null);
+    if (verdict !== undefined) this.#verdict.show(verdict as Verdict);
+    else if (!isCompared) this.#verdict.show(null);
   }
 
-  /** At once, whatever was asked last: the user has changed something. */
-  function refreshNow(): void {
-    asked = '';
-    lastRoundMs = Number.NEGATIVE_INFINITY;
-    lastVerdictMs = Number.NEGATIVE_INFINITY;
-    void refresh();
+  /** What went wrong with something that the user asked for stays until the next such thing. */
+  #showRoundProblem(text: string): void {
+    if (text === '' && !this.#isRoundProblem) return;
+    this.#isRoundProblem = text !== '';
+    setText(this.#problem, text);
   }
 
-  /** Does what the user asked for, and says what came of it; meanwhile the button rests. */
-  async function act(button: HTMLButtonElement | null, action: () => Promise<void>): Promise<void> {
-    if (button !== null) button.disabled = true;
+  /** Does what the user asked for, and says what came of it. */
+  async #act(action: () => Promise<void>): Promise<void> {
+    this.#isRoundProblem = false;
     try {
       await action();
-      setText(problem, '');
-      refreshNow();
+      setText(this.#problem, '');
     } catch (error) {
-      setText(problem, `${toText(error)}.`);
+      setText(this.#problem, `${toText(error)}.`);
+      return;
+    }
+    // At once, whatever was asked last.
+    this.#asked = '';
+    this.#lastRoundMs = Number.NEGATIVE_INFINITY;
+    this.#lastVerdictMs = Number.NEGATIVE_INFINITY;
+    void this.#refresh();
+  }
+
+  async #write(method: string, below: string, done: string): Promise<void> {
+    await this.#options.api.call(method, `${this.#path}${below}`);
+    this.#options.announce(done);
+  }
+
+  async #togglePause(): Promise<void> {
+    const isPaused = this.#line?.state === PAUSED;
+    const done = `Mirroring of ${this.#id} ${isPaused ? 'goes on' : 'is paused'}.`;
+    // Not `disabled`, which would take the focus away.
+    if (this.#pause.ariaDisabled === 'true') return;
+    this.#pause.ariaDisabled = 'true';
+    try {
+      await this.#write(isPaused ? 'DELETE' : 'PUT', '/pause', done);
     } finally {
-      if (button !== null) button.disabled = false;
+      this.#pause.ariaDisabled = null;
     }
   }
 
-  async function write(method: string, below: string, done: string): Promise<void> {
-    await api.call(method, `${path}${below}`);
-    announce(done);
-  }
-
-  async function togglePause(): Promise<void> {
-    const isPaused = line?.state === PAUSED;
-    const done = isPaused ? `Mirroring of ${id} goes on.` : `Mirroring of ${id} is paused.`;
-    await write(isPaused ? 'DELETE' : 'PUT', '/pause', done);
-  }
-
-  async function ignore(field: string): Promise<void> {
+  async #ignore(field: string): Promise<void> {
     try {
-      const { rule: text } = (await api.call('POST', `${path}/ignored`, { field })) as Ignored;
-      rule.show({ field, rule: text, isApplied: true });
+      const answer = await this.#options.api.call('POST', `${this.#path}/ignored`, { field });
+      this.#rule.show({ field, rule: (answer as Ignored).rule, isApplied: true });
     } catch (error) {
       // A route of a file: the rule is the user's to write.
       if (!(error instanceof ApiError) || error.status !== 409) throw error;
-      const { rule: text } = error.body as Ignored;
-      rule.show({ field, rule: text, isApplied: false });
+      this.#rule.show({ field, rule: (error.body as Ignored).rule, isApplied: false });
     }
   }
 
-  function copy(text: string, what: string): void {
+  #copy(text: string, what: string): void {
     // Only there where the browser holds the connection for a safe one.
     const clipboard = navigator.clipboard as Clipboard | undefined;
     const copied =
       clipboard === undefined ? Promise.reject(new Error('no clipboard')) : clipboard.writeText(text);
     copied.then(
-      () => announce(`${what} is copied.`),
-      () => rule.offer(text, what),
+      () => this.#options.announce(`${what} is copied.`),
+      () => this.#rule.offer(text, what),
     );
   }
-
-  const timer = setInterval(() => void refresh(), ROUND_MS / 2);
-
-  return {
-    node,
-    show(next) {
-      if (line?.atMs !== next.atMs) readings.push(next);
-      if (readings.length > READINGS_MAX) readings.shift();
-      line = next;
-      tiles.show(next);
-      counts.show(next.figures);
-      setText(pause, next.state === PAUSED ? 'Resume mirroring' : 'Pause mirroring');
-      pause.hidden = next.state === DISABLED;
-      void refresh();
-    },
-    close() {
-      isClosed = true;
-      clearInterval(timer);
-      latencyPlot.close();
-      historyPlot.close();
-    },
-  };
 }
 
 /** The history, and what the live figures say since its newest sample. */

@@ -14,6 +14,7 @@ const EVENT_LENGTH_MAX = 64 * 1024 * 1024;
 export function createEventParser(): (text: string) => StreamEvent[] {
   let rest: string[] = [];
   let restLength = 0;
+  let dataLength = 0;
   let name = '';
   let data: string[] = [];
 
@@ -23,20 +24,24 @@ export function createEventParser(): (text: string) => StreamEvent[] {
         data.length === 0 ? null : { name: name === '' ? 'message' : name, data: data.join('\n') };
       name = '';
       data = [];
+      dataLength = 0;
       return event;
     }
     const colon = line.indexOf(':');
     const field = colon === -1 ? line : line.slice(0, colon);
     const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');
     if (field === 'event') name = value;
-    else if (field === 'data') data.push(value);
+    else if (field === 'data') {
+      data.push(value);
+      dataLength += line.length;
+    }
     return null;
   }
 
   return (text) => {
     restLength += text.length;
     rest.push(text);
-    if (restLength > EVENT_LENGTH_MAX) throw new Error('an event of the stream is too long');
+    if (restLength + dataLength > EVENT_LENGTH_MAX) throw new Error('an event of the stream is too long');
     if (!text.includes('\n')) return [];
     const lines = rest.join('').split('\n');
     const last = lines.pop()!;

@@ -53,7 +53,7 @@ const TILES: readonly Tile[] = [
 
 const WAYS: Readonly<Record<Comparison, string>> = {
   none: 'not compared',
-  digest: 'by status and hash',
+  digest: 'status and hash',
   detailed: 'field by field',
 };
 

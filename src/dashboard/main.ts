@@ -1,17 +1,19 @@
 // The page: puts its parts together, follows the address and the live stream, says how the connection is.
 
 import { createApi } from './api.ts';
-import { type Detail, openDetail } from './detail.ts';
+import { Detail } from './detail.ts';
 import { find, make, setAttribute, setText } from './dom.ts';
 import { type FeedState, openFeed } from './feed.ts';
 import { countOf, formatRate } from './format.ts';
 import { createKeyDialog } from './key-dialog.ts';
 import { createRoutes, parseHash, type RouteLine } from './routes.ts';
 import type { MirrorsEvent } from './shapes.ts';
-import { createRouteTable } from './table.ts';
+import { RouteTable } from './table.ts';
 
 /** Longer than the second in which the gateway says what changed. */
 const REST_MS = 1500;
+/** For a screen reader to take note of the text before. */
+const ANNOUNCE_MS = 50;
 const MIRROR_EXAMPLE = `routes:
   - id: api
     path: /
@@ -23,116 +25,126 @@ const MIRROR_EXAMPLE = `routes:
 const COMPARE_EXAMPLE = `    mirror:
       compare: { detailed_diff: true }`;
 
-function openPage(): void {
-  const connection = find('connection', HTMLElement);
-  const retry = find('retry', HTMLButtonElement);
-  const notice = find('notice', HTMLElement);
-  const announcement = find('announcement', HTMLElement);
-  const totals = find('totals', HTMLElement);
-  const section = find('routes', HTMLElement);
-  const detailSection = find('detail', HTMLElement);
-  const routes = createRoutes();
-  const api = createApi(createKeyDialog());
-  const table = createRouteTable({
+class Page {
+  readonly #connection = find('connection', HTMLElement);
+  readonly #retry = find('retry', HTMLButtonElement);
+  readonly #notice = find('notice', HTMLElement);
+  readonly #announcement = find('announcement', HTMLElement);
+  readonly #totals = find('totals', HTMLElement);
+  readonly #section = find('routes', HTMLElement);
+  readonly #detailSection = find('detail', HTMLElement);
+  readonly #routes = createRoutes();
+  readonly #api = createApi(createKeyDialog());
+  readonly #table = new RouteTable({
     table: find('route-table', HTMLTableElement),
     frame: find('route-frame', HTMLElement),
     filter: find('filter', HTMLInputElement),
     count: find('route-count', HTMLElement),
   });
-  let detail: { readonly id: string; readonly part: Detail } | null = null;
-  let hasNews = false;
-  let hasFigures = false;
-  let noticeShown = '';
+  #detail: { readonly id: string; readonly part: Detail } | null = null;
+  /** Whether an event came since the last rest. */
+  #hasNews = false;
+  #hasFigures = false;
+  #noticeShown = '';
 
-  const feed = openFeed({
-    api,
-    onState: showState,
-    onEvent: ({ name, data }) => {
-      if (name !== 'mirrors') return;
-      hasNews = true;
-      hasFigures = true;
-      routes.take(JSON.parse(data) as MirrorsEvent);
-      show();
-    },
-  });
-  retry.addEventListener('click', feed.retry);
-  addEventListener('hashchange', follow);
-  setInterval(() => {
-    if (!hasNews && hasFigures) {
-      routes.rest();
-      show();
+  open(): void {
+    const feed = openFeed({
+      api: this.#api,
+      onState: (state) => this.#showState(state),
+      onEvent: ({ name, data }) => {
+        if (name === 'mirrors') this.#take(JSON.parse(data) as MirrorsEvent);
+      },
+    });
+    this.#retry.addEventListener('click', feed.retry);
+    addEventListener('hashchange', () => {
+      this.#showNotice();
+      this.#follow();
+    });
+    setInterval(() => this.#rest(), REST_MS);
+  }
+
+  #take(event: MirrorsEvent): void {
+    this.#hasNews = true;
+    this.#hasFigures = true;
+    this.#routes.take(event);
+    this.#show();
+  }
+
+  #rest(): void {
+    if (!this.#hasNews && this.#hasFigures) {
+      this.#routes.rest();
+      this.#show();
     }
-    hasNews = false;
-  }, REST_MS);
+    this.#hasNews = false;
+  }
 
-  function show(): void {
-    const lines = routes.lines();
-    section.hidden = lines.length === 0;
-    table.show(lines);
-    setText(totals, toTotals(lines));
-    showNotice(lines);
-    follow();
+  #show(): void {
+    const lines = this.#routes.lines();
+    this.#section.hidden = lines.length === 0;
+    this.#table.show(lines);
+    setText(this.#totals, toTotals(lines));
+    this.#showNotice();
+    this.#follow();
   }
 
   /** Opens, patches or closes the route that the address names. */
-  function follow(): void {
+  #follow(): void {
     const id = parseHash(location.hash);
-    const line = id === null ? undefined : routes.get(id);
-    if (detail !== null && detail.id !== id) closeDetail();
-    table.select(id);
-    if (id === null || !hasFigures) return;
-    if (line === undefined) {
-      if (detail !== null) closeDetail();
-      return;
-    }
-    if (detail === null) {
-      detail = { id, part: openDetail(id, { api, announce, onClose: leave }) };
-      detailSection.replaceChildren(detail.part.node);
-      detailSection.hidden = false;
-      document.body.classList.add('has-detail');
-      document.title = `${id} – umbra`;
-      announce(`Route ${id} is shown in detail below the table.`);
-    }
-    detail.part.show(line);
+    const line = id === null ? undefined : this.#routes.get(id);
+    if (this.#detail !== null && (this.#detail.id !== id || line === undefined)) this.#closeDetail();
+    this.#table.select(id);
+    if (line !== undefined) this.#openDetail(line.id).show(line);
   }
 
-  function closeDetail(): void {
-    detail?.part.close();
-    detail = null;
-    detailSection.replaceChildren();
-    detailSection.hidden = true;
+  #openDetail(id: string): Detail {
+    if (this.#detail !== null) return this.#detail.part;
+    const announce = (text: string): void => this.#announce(text);
+    const part = new Detail(id, { api: this.#api, announce, onClose: () => this.#leave() });
+    this.#detail = { id, part };
+    this.#detailSection.replaceChildren(part.node);
+    this.#detailSection.hidden = false;
+    document.body.classList.add('has-detail');
+    document.title = `${id} – umbra`;
+    announce(`Route ${id} is shown in detail below the table.`);
+    return part;
+  }
+
+  #closeDetail(): void {
+    this.#detail?.part.close();
+    this.#detail = null;
+    this.#detailSection.replaceChildren();
+    this.#detailSection.hidden = true;
     document.body.classList.remove('has-detail');
     document.title = 'umbra';
   }
 
   /** Back to the table, with the focus on the row that one came from. */
-  function leave(): void {
+  #leave(): void {
     history.pushState(null, '', location.pathname);
-    follow();
-    document.querySelector<HTMLElement>('#route-table a[tabindex="0"]')?.focus();
+    this.#follow();
+    this.#table.focus();
   }
 
-  function announce(text: string): void {
+  #announce(text: string): void {
     // The same text again is news as well.
-    announcement.textContent = '';
-    setTimeout(() => setText(announcement, text), 50);
+    this.#announcement.textContent = '';
+    setTimeout(() => setText(this.#announcement, text), ANNOUNCE_MS);
   }
 
-  function showState(state: FeedState): void {
-    setAttribute(connection, 'data-kind', state.kind);
-    retry.hidden = state.kind === 'connecting' || state.kind === 'live';
-    setText(retry, state.kind === 'locked' ? 'Enter key' : 'Try now');
-    setText(connection, toStateText(state));
-    setAttribute(section, 'data-stale', state.kind === 'live' ? null : 'true');
-    if (state.kind === 'connecting' || !hasFigures) showNotice(routes.lines(), state);
+  #showState(state: FeedState): void {
+    setAttribute(this.#connection, 'data-kind', state.kind);
+    this.#retry.hidden = state.kind === 'connecting' || state.kind === 'live';
+    setText(this.#retry, state.kind === 'locked' ? 'Enter key' : 'Try now');
+    setText(this.#connection, toStateText(state));
+    if (!this.#hasFigures) this.#showNotice(state);
   }
 
-  function showNotice(lines: readonly RouteLine[], state: FeedState | null = null): void {
-    const text = toNotice(lines, hasFigures, state);
-    if (text.key === noticeShown) return;
-    noticeShown = text.key;
-    notice.replaceChildren(...text.parts);
-    notice.hidden = text.parts.length === 0;
+  #showNotice(state: FeedState | null = null): void {
+    const { key, parts } = toNotice(this.#routes.lines(), this.#hasFigures, state);
+    if (key === this.#noticeShown) return;
+    this.#noticeShown = key;
+    this.#notice.replaceChildren(...parts);
+    this.#notice.hidden = parts.length === 0;
   }
 }
 
@@ -201,4 +213,4 @@ function toTotals(lines: readonly RouteLine[]): string {
   )} · ${mismatches}`;
 }
 
-openPage();
+new Page().open();

@@ -312,10 +312,12 @@ test('an end of the listener is not held up by clients, whether they read or not
 test('nothing is computed without clients, and a thousand routes cost little each second', async (t) => {
   const routes = Array.from({ length: 1000 }, (_, index) => sampleRoute({ id: `route-${index}` }));
   const { ledger, feed, port } = await openFeed(t, routes);
+  // CPU time: other tests run beside this one.
   const time = (work: () => void): number => {
-    const begun = performance.now();
+    const begun = process.cpuUsage();
     work();
-    return performance.now() - begun;
+    const { user, system } = process.cpuUsage(begun);
+    return (user + system) / 1000;
   };
   const rows = ledger.rows();
   let reads = 0;
@@ -338,8 +340,8 @@ test('nothing is computed without clients, and a thousand routes cost little eac
     return time(() => feed.tick());
   }).sort((one, other) => one - other)[5]!;
   t.diagnostic(
-    `a tick over 1,000 routes: ${quiet.toFixed(1)} ms when nothing changed, ${busy.toFixed(0)} ms when all did`,
+    `a tick over 1,000 routes: ${quiet.toFixed(1)} ms of CPU time when nothing changed, ${busy.toFixed(0)} ms when all did`,
   );
-  assert.ok(quiet < 50 && busy < 1000);
+  assert.ok(quiet < 20 && busy < 500);
   listener.close();
 });

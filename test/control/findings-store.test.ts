@@ -20,6 +20,7 @@ const WRITERS = { frontends: 1, lanes: 1 };
 interface Bounds {
   readonly mismatchBytesMax?: number;
   readonly pairBytesMax?: number;
+  readonly fieldsMax?: number;
 }
 
 function open(routes: readonly SampleRoute[], bounds: Bounds = {}) {
@@ -235,6 +236,34 @@ test('pairs of all routes together are bounded, and room comes back with the rou
   enter([{ id: 'two' }, { id: 'one' }], 3000);
   store.accept(sampleReport({ route: 'one', latencies }));
   assert.equal(count('one'), 500);
+});
+
+test('fields of all routes together are bounded, and room comes back with the routes that go', () => {
+  const { store, enter } = open([{ id: 'one' }, { id: 'two' }], { fieldsMax: 3 });
+  const give = (route: string): number => {
+    const fields = ['a', 'b', 'c', 'd'].map((name) => fieldDelta(`body:${name}`));
+    store.accept(sampleReport({ route, fields: fields.slice(0, route === 'one' ? 2 : 4) }));
+    return store.route(route)!.fieldTables.get(SHADOW)!.fields.size;
+  };
+  assert.deepEqual([give('one'), give('two'), give('one')], [2, 1, 2]);
+  assert.equal(store.losses().field_no_room, 3);
+  enter([{ id: 'two' }], 2000);
+  assert.equal(give('two'), 3);
+});
+
+test('groups are bounded in bytes too', () => {
+  const { store } = open([{ id: 'api', maxMismatches: 0 }]);
+  for (let index = 0; index < 200; index++) {
+    const fields = Array.from({ length: 32 }, (_, field) => `body:${index}-${field}-${'x'.repeat(2000)}`);
+    store.accept(sampleReport({ groups: [{ fields, count: 1, firstMs: index, lastMs: index }] }));
+  }
+  const mismatches = store.route('api')!.mismatches!;
+  assert.ok(
+    mismatches.bytes <= RING_BYTES_MAX && mismatches.bytes > RING_BYTES_MAX / 4,
+    `${mismatches.bytes}`,
+  );
+  assert.ok(mismatches.groups().some(({ lastMs }) => lastMs === 199));
+  assert.equal(mismatches.groups().length + store.losses().group_no_room, 200);
 });
 
 test('the verdict counts from the revision, or from when it was asked for anew', () => {
