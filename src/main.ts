@@ -7,7 +7,7 @@ import { checkFiles, checkTogether } from './config/check.ts';
 import { convertFiles } from './config/convert.ts';
 import { loadConfig } from './config/loader.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
-import { Supervisor } from './control/supervisor.ts';
+import type { Supervisor } from './control/supervisor.ts';
 import { workerFile } from './core/worker-file.ts';
 import { runDemo } from './demo.ts';
 import { runVerdict } from './verdict.ts';
@@ -83,6 +83,8 @@ async function startGateway(
   onStarted: (supervisor: Supervisor) => void,
 ): Promise<void> {
   try {
+    // Only here: the other commands need nothing of the gateway.
+    const { Supervisor } = await import('./control/supervisor.ts');
     const supervisor: Supervisor = new Supervisor({
       config: loadConfig(files, process.env),
       version: readVersion(),

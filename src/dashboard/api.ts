@@ -29,7 +29,6 @@ export interface Api {
   call(method: string, path: string, body?: unknown): Promise<unknown>;
   /** The whole answer, for reading it as it comes. */
   open(path: string, signal: AbortSignal): Promise<Response>;
-  hasKey(): boolean;
 }
 
 /** `askKey` shows what the server said and resolves with a key, or null when the user has none to give. */
@@ -82,11 +81,21 @@ export function createApi(askKey: (reason: string) => Promise<string | null>): A
       throw new ApiError(response.status, toMessage(answer, response.status), answer);
     },
     async open(path, signal) {
-      const response = await send('GET', path, () => ({ signal }));
-      if (response.ok) return response;
-      throw new ApiError(response.status, toMessage(await readBody(response), response.status), null);
+      let timer = 0;
+      try {
+        // Until the answer begins; from then on the reader watches it.
+        const response = await send('GET', path, () => {
+          const late = new AbortController();
+          clearTimeout(timer);
+          timer = setTimeout(() => late.abort(), REQUEST_MS);
+          return { signal: AbortSignal.any([signal, late.signal]) };
+        });
+        if (response.ok) return response;
+        throw new ApiError(response.status, toMessage(await readBody(response), response.status), null);
+      } finally {
+        clearTimeout(timer);
+      }
     },
-    hasKey: () => key !== null,
   };
 }
 

@@ -3,7 +3,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createBrowsing, skipWithoutBrowser } from './browser.ts';
-import { findRow, openRelay, openScene, PATIENCE, readText, toJson, toShop, waitForCell } from './scene.ts';
+import {
+  findRow,
+  openRelay,
+  openScene,
+  PATIENCE,
+  toJson,
+  toShop,
+  waitForCell,
+  waitForText,
+} from './scene.ts';
 
 const options = { skip: skipWithoutBrowser(), timeout: 280_000 };
 const open = createBrowsing();
@@ -51,10 +60,10 @@ test(
     await page.getByText('30 of 30 differ').waitFor();
     await page.getByRole('region', { name: 'Verdict' }).getByText('Fail', { exact: true }).waitFor();
     const group = page.getByRole('table', { name: 'Mismatch groups' }).getByRole('row').nth(1);
-    assert.match(await readText(group), /body:items\[\]\.name\s*header:x-version\s*30/);
+    await waitForText(group, /body:items\[\]\.name\s*header:x-version\s*30/);
     const sides = page.getByRole('table', { name: 'What the two answers differ in' });
-    assert.match(await readText(sides), /header x-version\s*only the shadow has it\s*not there\s*2/);
-    assert.match(await readText(sides), /items\[0\]\.name\s*another value\s*"Café noir"\s*"Café au lait"/);
+    await waitForText(sides, /header x-version\s*only the shadow has it\s*not there\s*2/);
+    await waitForText(sides, /items\[0\]\.name\s*another value\s*"Café noir"\s*"Café au lait"/);
     // What is marked is what differs.
     const marks = await sides.locator('mark').allTextContents();
     assert.deepEqual(marks, ['2', 'noir', 'au lait']);
@@ -67,9 +76,9 @@ test(
       assert.ok((await plot.locator('canvas').boundingBox())!.width > 100);
     }
     const shadows = page.getByRole('table', { name: 'Shadows' });
-    assert.match(await readText(shadows), new RegExp(`${scene.shadow.url}\\s*shadow\\s*closed\\s*30`));
-    assert.match(
-      await readText(page.getByRole('table', { name: 'Sent' })),
+    await waitForText(shadows, new RegExp(`${scene.shadow.url}\\s*shadow\\s*closed\\s*30`));
+    await waitForText(
+      page.getByRole('table', { name: 'Sent' }),
       /Sent\s*30\s*of those due\s*30\s*answered\s*30/,
     );
     await page.getByRole('button', { name: 'Close' }).click();
@@ -143,19 +152,16 @@ test(
     await waitForCell(page, 'shop', 'match', '100 %');
     const shadows = page.getByRole('table', { name: 'Shadows' });
     await shadows.getByText('control', { exact: true }).waitFor();
-    assert.match(
-      await readText(shadows),
+    await waitForText(
+      shadows,
       new RegExp(`http://localhost:${scene.primary.port}\\s*control\\s*closed\\s*4`),
     );
-    assert.match(await readText(page.getByRole('table', { name: 'Skipped' })), /Skipped\s*3\s*condition\s*3/);
+    await waitForText(page.getByRole('table', { name: 'Skipped' }), /Skipped\s*3\s*condition\s*3/);
     await page.getByText('None so far.').waitFor();
     await page.getByRole('link', { name: 'dead' }).click();
     await page.getByRole('heading', { name: 'dead' }).waitFor();
-    assert.match(await readText(page.getByRole('table', { name: 'Failed' })), /Failed\s*1\s*refused\s*1/);
-    assert.match(
-      await readText(page.getByRole('table', { name: 'Dropped' })),
-      /Dropped\s*4\s*breaker open\s*4/,
-    );
+    await waitForText(page.getByRole('table', { name: 'Failed' }), /Failed\s*1\s*refused\s*1/);
+    await waitForText(page.getByRole('table', { name: 'Dropped' }), /Dropped\s*4\s*breaker open\s*4/);
     await assertClean();
   },
 );
@@ -194,7 +200,7 @@ test(
     const scene = await openScene(t, { config: () => bare });
     const { page, assertClean } = await open(t, scene.url);
     await page.getByText('No route is mirrored yet.').waitFor();
-    assert.match(await readText(page.locator('#notice pre')), /mirror:\n\s+backends:/);
+    await waitForText(page.locator('#notice pre'), /mirror:\s+backends:/);
     await scene.gateway.reload(`routes:
   - { id: a, path: /, backends: [{ url: ${scene.primary.url} }], mirror: { backends: [{ url: ${scene.shadow.url} }] } }`);
     await page.getByText('Copies are sent, and answers are not compared.').waitFor();

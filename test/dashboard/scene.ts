@@ -134,3 +134,8 @@ export async function waitForCell(page: Page, id: string, column: string, text: 
 export async function readText(locator: Locator): Promise<string> {
   return (await locator.textContent()) ?? '';
 }
+
+/** Resolves when the text in it matches. */
+export async function waitForText(locator: Locator, pattern: RegExp): Promise<void> {
+  await locator.filter({ hasText: pattern }).waitFor();
+}

@@ -144,12 +144,18 @@ test('the admin port in use is one line and exit 1, and nothing is left running'
   taken.close();
 });
 
-test('the demo shows copies, latencies of both sides and mismatches', async () => {
+test('the demo shows copies, latencies of both sides, what differs, and both verdicts', async () => {
   const { code, out, err } = await umbra('demo');
   assert.equal(code, 0, err);
   assert.match(out, /clients {2}600 of 600 answered well/);
   assert.match(out, /copies sent +600 of 600, 600 answered/);
   assert.match(out, /primary latency +p50 [\d.]+ ms/);
   assert.match(out, /shadow latency +p50 [\d.]+ ms/);
-  assert.match(out, /mismatches +40 \(6\.7 %\): 20 in status, 40 in body/);
+  assert.match(out, /mismatches +40 \(6\.7 %\)/);
+  assert.match(out, /noise +body:served\.at, body:served\.trace, header:x-trace/);
+  assert.match(out, / 20 × {2}body:accepted, status {3}as in POST \/orders\/\d+/);
+  assert.match(out, / 20 × {2}body:price\.amount {3}as in GET \/products\/\d+/);
+  const [first = '', second = ''] = out.split('its makers mend it');
+  assert.match(first, /shop {2}FAIL {2}600 compared, 40 mismatches/);
+  assert.match(second, /shop {2}PASS {2}600 compared, 0 mismatches \(at most 0\.5 %\)/);
 });
