@@ -86,7 +86,7 @@ export class Detail {
       this.#shadows.node,
       this.#counts.node,
     );
-    this.#mismatches.show(null, true);
+    this.#mismatches.show(null, 'detailed');
     this.#verdict.show(null);
   }
 
@@ -152,7 +152,7 @@ export class Detail {
     this.#legend.show(sides.map(({ name }) => name));
     this.#history.show(withLive(history as History, this.#readings));
     this.#shadows.show(mirror as MirrorObject, figures.control);
-    this.#mismatches.show(mismatches as Mismatches | null, isDetailed);
+    this.#mismatches.show(mismatches as Mismatches | null, figures.comparison);
     this.#fields.show(fields as Fields | null);
     if (verdict !== undefined) this.#verdict.show(verdict as Verdict);
     else if (!isCompared) this.#verdict.show(null);

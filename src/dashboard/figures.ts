@@ -33,11 +33,15 @@ const TILES: readonly Tile[] = [
     text: (line) => formatCount(line.compared),
     aside: ({ figures }) => WAYS[figures.comparison],
   },
-  { title: 'Match rate', text: (line) => formatShare(line.matchRate), aside: () => 'after noise' },
+  {
+    title: 'Match rate',
+    text: (line) => formatShare(line.matchRate),
+    aside: (line) => (line.isCompared ? 'after noise' : ''),
+  },
   {
     title: 'Mismatches',
     text: (line) => formatCount(line.mismatches),
-    aside: ({ figures }) => `noise in ${formatCount(figures.noisy)}`,
+    aside: ({ figures, isCompared }) => (isCompared ? `noise in ${formatCount(figures.noisy)}` : ''),
   },
   {
     title: 'p50 ms',

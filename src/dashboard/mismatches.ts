@@ -3,7 +3,7 @@
 import { createList, make, makeButton, setAttribute, setText } from './dom.ts';
 import { type ExampleActions, makeExample } from './example.ts';
 import { countOf, formatCount, formatTime } from './format.ts';
-import type { Group, Mismatches } from './shapes.ts';
+import type { Comparison, Group, Mismatches } from './shapes.ts';
 
 /** More are not shown; the gateway names the most frequent first. */
 const GROUPS_MAX = 50;
@@ -16,7 +16,7 @@ export interface MismatchActions extends ExampleActions {
 export interface MismatchBox {
   readonly node: HTMLElement;
   /** Null before the first answer. */
-  show(mismatches: Mismatches | null, isDetailed: boolean): void;
+  show(mismatches: Mismatches | null, comparison: Comparison): void;
 }
 
 export function createMismatchBox(actions: MismatchActions): MismatchBox {
@@ -91,10 +91,10 @@ export function createMismatchBox(actions: MismatchActions): MismatchBox {
 
   return {
     node,
-    show(mismatches, isDetailed) {
+    show(mismatches, comparison) {
       groups = mismatches?.groups.slice(0, GROUPS_MAX) ?? [];
       if (!groups.some(({ signature }) => signature === chosen)) chosen = groups[0]?.signature ?? null;
-      setText(summary, toSummary(mismatches, isDetailed));
+      setText(summary, toSummary(mismatches, comparison));
       frame.hidden = groups.length === 0;
       clear.hidden = mismatches === null || (groups.length === 0 && mismatches.stored_count === 0);
       showGroups();
@@ -102,8 +102,11 @@ export function createMismatchBox(actions: MismatchActions): MismatchBox {
   };
 }
 
-function toSummary(mismatches: Mismatches | null, isDetailed: boolean): string {
-  if (!isDetailed) {
+function toSummary(mismatches: Mismatches | null, comparison: Comparison): string {
+  if (comparison === 'none') {
+    return 'Answers of this route are not compared. With compare.detailed_diff: true, the fields that differ are shown here.';
+  }
+  if (comparison === 'digest') {
     return 'This route compares status and hash alone. With compare.detailed_diff: true, the fields that differ are shown here.';
   }
   if (mismatches === null) return 'loading …';

@@ -143,7 +143,10 @@ test(
     backends: [{ url: ${primary.url} }]
     mirror: { backends: [{ url: "http://127.0.0.1:1" }], breaker: { failures: 1, open_for: 1h } }`,
     });
-    await scene.send(5, '/dead');
+    await scene.send(1, '/dead');
+    // The others come when the breaker is open.
+    assert.equal((await scene.gateway.settled({ dead: 1 })).dead!.breaker, 'open');
+    await scene.send(4, '/dead');
     await scene.send(4, '/shop/a');
     await scene.send(3, '/elsewhere');
     const { page, assertClean } = await open(t, `${scene.url}#route=shop`);
@@ -160,6 +163,7 @@ test(
     await page.getByText('None so far.').waitFor();
     await page.getByRole('link', { name: 'dead' }).click();
     await page.getByRole('heading', { name: 'dead' }).waitFor();
+    await page.getByText('Answers of this route are not compared.').waitFor();
     await waitForText(page.getByRole('table', { name: 'Failed' }), /Failed\s*1\s*refused\s*1/);
     await waitForText(page.getByRole('table', { name: 'Dropped' }), /Dropped\s*4\s*breaker open\s*4/);
     await assertClean();
