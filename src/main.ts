@@ -24,6 +24,7 @@ signals: SIGHUP reloads the config, SIGTERM and SIGINT drain, a second one ends 
 `;
 
 const DEFAULT_FILE = 'config/umbra.yaml';
+const EXIT_NO_VERDICT = 2;
 
 function readVersion(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
@@ -107,12 +108,36 @@ async function startGateway(
   }
 }
 
-async function main(argv: readonly string[]): Promise<void> {
-  if (argv[0] === 'verdict') {
-    // It has flags of its own.
-    process.exitCode = await runVerdict(argv.slice(1), process.env, process.stdout, process.stderr);
-    return;
+/** A pipeline reads the exit code: 1 is a shadow that fails, and nothing else may end so. */
+async function verdict(args: readonly string[]): Promise<void> {
+  let isLost = false;
+  const lose = (error: unknown): void => {
+    if (!isLost) {
+      isLost = true;
+      // Where that is what fails, nobody can be told.
+      process.stderr.write(`umbra verdict: ${error instanceof Error ? error.message : String(error)}\n`);
+    }
+  };
+  process.stdout.on('error', lose);
+  process.stderr.on('error', lose);
+  process.on('uncaughtException', (error) => {
+    lose(error);
+    process.exit(EXIT_NO_VERDICT);
+  });
+  // A stream may fail before the code is known, or after.
+  process.on('exit', () => {
+    if (isLost) process.exitCode = EXIT_NO_VERDICT;
+  });
+  try {
+    process.exitCode = await runVerdict(args, process.env, process.stdout, process.stderr);
+  } catch (error) {
+    lose(error);
   }
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  // It has flags of its own.
+  if (argv[0] === 'verdict') return verdict(argv.slice(1));
   const { values, positionals } = readArguments(argv);
   if (values.help) {
     process.stdout.write(USAGE);

@@ -17,6 +17,9 @@ export interface AdminAccess {
   readonly key: string | null;
 }
 
+/** On the clock of performance.now(), when nothing is waited for any more; a request has REQUEST_MS at most. */
+export type Deadline = number;
+
 /** Why an answer could not be had. */
 export class AdminFailure extends Error {
   /** Whether the same request may have an answer a moment later. */
@@ -36,8 +39,8 @@ interface Answer {
 }
 
 /** Ids of all mirrored routes. */
-export async function readRouteIds(access: AdminAccess): Promise<readonly string[]> {
-  const { body } = await ask(access, 'GET', '/mirrors');
+export async function readRouteIds(access: AdminAccess, deadline: Deadline): Promise<readonly string[]> {
+  const { body } = await ask(access, 'GET', '/mirrors', deadline);
   if (!isObject(body)) throw toStranger(access);
   return Object.keys(body);
 }
@@ -47,10 +50,12 @@ export async function readVerdict(
   access: AdminAccess,
   route: string,
   thresholds: ReadonlyMap<ThresholdName, string>,
+  deadline: Deadline,
 ): Promise<Verdict | null> {
   const query = new URLSearchParams([...thresholds]).toString();
   try {
-    const { body } = await ask(access, 'GET', `${toPath(route)}${query === '' ? '' : `?${query}`}`);
+    const path = `${toPath(route)}${query === '' ? '' : `?${query}`}`;
+    const { body } = await ask(access, 'GET', path, deadline);
     if (!isVerdict(body)) throw toStranger(access);
     return body;
   } catch (error) {
@@ -59,8 +64,8 @@ export async function readVerdict(
   }
 }
 
-export async function resetVerdict(access: AdminAccess, route: string): Promise<void> {
-  await ask(access, 'DELETE', toPath(route));
+export async function resetVerdict(access: AdminAccess, route: string, deadline: Deadline): Promise<void> {
+  await ask(access, 'DELETE', toPath(route), deadline);
 }
 
 function toPath(route: string): string {
@@ -68,14 +73,22 @@ function toPath(route: string): string {
 }
 
 /** Throws an AdminFailure for everything but a status of 2xx. */
-async function ask(access: AdminAccess, method: 'GET' | 'DELETE', path: string): Promise<Answer> {
-  const { status, text } = await exchange(access, method, path);
+async function ask(
+  access: AdminAccess,
+  method: 'GET' | 'DELETE',
+  path: string,
+  deadline: Deadline,
+): Promise<Answer> {
+  const { status, text } = await exchange(access, method, path, deadline);
   const body = parseJson(text);
   if (status >= 200 && status < 300) return { status, body };
-  const reason =
-    isObject(body) && typeof body.error === 'string'
-      ? body.error.slice(0, SHOWN_LENGTH_MAX)
-      : `status ${status}`;
+  const isOurs = isObject(body) && typeof body.error === 'string';
+  if (!isOurs) {
+    // A proxy before the gateway answers so while the gateway is down.
+    const message = `${access.url} answered ${status}: is this umbra's admin listener?`;
+    throw new AdminFailure(message, status >= 500);
+  }
+  const reason = (body.error as string).slice(0, SHOWN_LENGTH_MAX);
   if (status === 401) {
     throw new AdminFailure(
       `${access.url} refused: ${reason}; give the key by UMBRA_ADMIN_KEY or --key`,
@@ -90,17 +103,20 @@ async function exchange(
   { url, key }: AdminAccess,
   method: string,
   path: string,
+  deadline: Deadline,
 ): Promise<{ readonly status: number; readonly text: string }> {
+  // 1 ms: what is over has an end too.
+  const timeoutMs = Math.max(1, Math.min(REQUEST_MS, Math.round(deadline - performance.now())));
   try {
     const response = await fetch(`${url}${path}`, {
       method,
       headers: { accept: 'application/json', ...(key === null ? {} : { 'x-api-key': key }) },
       redirect: 'manual',
-      signal: AbortSignal.timeout(REQUEST_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     return { status: response.status, text: await readText(response) };
   } catch (cause) {
-    throw new AdminFailure(`cannot reach ${url}: ${toReason(cause)}`, true);
+    throw new AdminFailure(`cannot reach ${url}: ${toReason(cause, timeoutMs)}`, !isBadPort(cause));
   }
 }
 
@@ -118,14 +134,21 @@ async function readText(response: Response): Promise<string> {
 }
 
 /** fetch says that it failed, and what happened in its cause. */
-function toReason(cause: unknown): string {
+function toReason(cause: unknown, timeoutMs: number): string {
   if (!(cause instanceof Error)) return String(cause);
-  if (cause.name === 'TimeoutError') return `no answer within ${REQUEST_MS / 1000} s`;
+  if (cause.name === 'TimeoutError') return `no answer within ${timeoutMs / 1000} s`;
+  if (isBadPort(cause)) {
+    return 'clients of HTTP must not use this port, as other protocols have it (Fetch standard, bad ports)';
+  }
   const inner = cause.cause instanceof Error ? cause.cause : cause;
   const { code } = inner as NodeJS.ErrnoException;
   if (code === 'ECONNREFUSED') return 'the connection is refused';
   if (code === 'ENOTFOUND') return 'the host name is unknown';
   return inner.message || String(code ?? cause.message);
+}
+
+function isBadPort(cause: unknown): boolean {
+  return cause instanceof Error && cause.cause instanceof Error && cause.cause.message === 'bad port';
 }
 
 function toStranger({ url }: AdminAccess): AdminFailure {
@@ -180,7 +203,9 @@ function isFigures(value: unknown): value is VerdictFigures {
     Array.isArray(value.checks) &&
     value.checks.every(
       (check) =>
-        isObject(check) && [check.name, check.result, check.text].every((text) => typeof text === 'string'),
+        isObject(check) &&
+        isNumberOrNull(check.bound) &&
+        [check.name, check.result, check.text].every((text) => typeof text === 'string'),
     )
   );
 }

@@ -13,6 +13,8 @@ interface TestCase {
   readonly outcome: '' | 'failure' | 'error' | 'skipped';
   readonly type: string;
   readonly text: string;
+  /** Lines to know beside the outcome. */
+  readonly notes?: readonly string[];
 }
 
 const OUTCOMES = {
@@ -56,7 +58,7 @@ export function toJunit(
 }
 
 function toCases({ route, shadows }: Verdict): TestCase[] {
-  return Object.entries(shadows).flatMap(([origin, { checks }]) =>
+  return Object.entries(shadows).flatMap(([origin, { checks, warnings }]) =>
     checks.map(
       (check): TestCase => ({
         className: `umbra.${route}`,
@@ -64,16 +66,23 @@ function toCases({ route, shadows }: Verdict): TestCase[] {
         outcome: OUTCOMES[check.result] ?? 'error',
         type: check.name,
         text: check.text,
+        // They are about the sample; once is enough.
+        notes: check.name === 'sample' ? warnings : [],
       }),
     ),
   );
 }
 
-function toElement({ className, name, outcome, type, text }: TestCase): string {
+function toElement({ className, name, outcome, type, text, notes = [] }: TestCase): string {
   const attributes = toAttributes({ classname: className, name, time: '0' });
-  if (outcome === '') return `    <testcase${attributes}/>`;
   const why = toAttributes(outcome === 'skipped' ? { message: text } : { message: text, type });
-  return `    <testcase${attributes}><${outcome}${why}/></testcase>`;
+  const children = [
+    outcome === '' ? '' : `<${outcome}${why}/>`,
+    notes.length === 0 ? '' : `<system-out>${toXmlText(notes.join('\n'))}</system-out>`,
+  ].join('');
+  return children === ''
+    ? `    <testcase${attributes}/>`
+    : `    <testcase${attributes}>${children}</testcase>`;
 }
 
 function toAttributes(attributes: Record<string, string | number>): string {

@@ -22,7 +22,7 @@ export function toReport(verdicts: readonly Verdict[], result: Result): string {
 
 function toRouteLines(verdict: Verdict): string[] {
   const shadows = Object.entries(verdict.shadows);
-  const head = `${verdict.route}  ${toHeadline(verdict)}`;
+  const head = `${verdict.route}  ${toHeadline(verdict, shadows.length <= 1)}`;
   const since = `counted since ${verdict.since.replace(/\.\d+Z$/, 'Z')}`;
   if (shadows.length <= 1) return [head, ...indent([since, ...toDetails(verdict)])];
   return [
@@ -30,21 +30,19 @@ function toRouteLines(verdict: Verdict): string[] {
     ...indent([
       since,
       ...shadows.flatMap(([origin, figures]) => [
-        `${origin}  ${toHeadline(figures)}`,
+        `${origin}  ${toHeadline(figures, true)}`,
         ...indent(toDetails(figures)),
       ]),
     ]),
   ];
 }
 
-function toHeadline(figures: VerdictFigures): string {
-  const { result, compared, mismatched, mismatch_upper, mismatch_lower, errors, latency_ms } = figures;
-  const bound =
-    result === 'fail' && mismatch_lower > 0
-      ? `more than ${toPercentText(mismatch_lower, -1)}`
-      : `at most ${toPercentText(mismatch_upper, 1)}`;
+/** `hasBound`: of the sums of several shadows none was judged, so there is none that decided. */
+function toHeadline(figures: VerdictFigures, hasBound: boolean): string {
+  const { result, compared, mismatched, errors, latency_ms } = figures;
   const parts = [`${toCountText(compared)} compared`];
-  if (compared > 0) parts.push(`${toCountText(mismatched)} mismatches (${bound})`);
+  if (compared > 0)
+    parts.push(`${toCountText(mismatched)} mismatches${hasBound ? toBoundText(figures) : ''}`);
   const { shadow, primary } = errors;
   if (shadow.share !== null && primary.share !== null) {
     parts.push(`errors ${toPercentText(shadow.share)} (primary ${toPercentText(primary.share)})`);
@@ -52,6 +50,15 @@ function toHeadline(figures: VerdictFigures): string {
   const [ours, theirs] = [latency_ms.shadow.p99, latency_ms.primary.p99];
   if (ours !== null && theirs !== null) parts.push(`p99 ${toSignedMs(ours - theirs)}`);
   return `${WORDS[result]}  ${parts.join(', ')}`;
+}
+
+/** That by which the check was decided. */
+function toBoundText({ checks }: VerdictFigures): string {
+  const check = checks.find(({ name }) => name === 'mismatch');
+  if (check === undefined || check.bound === null) return '';
+  return check.result === 'fail'
+    ? ` (more than ${toPercentText(check.bound, -1)})`
+    : ` (at most ${toPercentText(check.bound, 1)})`;
 }
 
 function toDetails(figures: VerdictFigures): string[] {

@@ -11,7 +11,14 @@ import { toDurationMs } from './config/quantity.ts';
 import { parseThreshold, THRESHOLD_NAMES, type ThresholdName, toThresholdForm } from './config/threshold.ts';
 import type { Verdict } from './control/verdict.ts';
 import { FAIL, INSUFFICIENT, PASS, type Result, toResult } from './control/verdict-rules.ts';
-import { type AdminAccess, AdminFailure, readRouteIds, readVerdict, resetVerdict } from './verdict-admin.ts';
+import {
+  type AdminAccess,
+  AdminFailure,
+  type Deadline,
+  readRouteIds,
+  readVerdict,
+  resetVerdict,
+} from './verdict-admin.ts';
 import { toJunit } from './verdict-junit.ts';
 import { toPrintable, toReport } from './verdict-report.ts';
 
@@ -37,6 +44,12 @@ const EXIT_PROBLEM = 2;
 const POLL_MS = 1000;
 /** Pause after a round of requests, in the time that it took: a gateway of very many routes has other work as well. */
 const PAUSE_FACTOR = 3;
+/** A round that begins before the end of --wait may go on for so long after it: else the last one would never be answered. */
+const ROUND_MS_MIN = 1000;
+/** A negative number is a value too, for a better message than that a flag lacks its value. */
+const NEGATIVE = /^-[0-9.]/;
+const VALUE_FLAGS = ['--min-compared', '--max-mismatch', '--max-error', '--max-p99-ratio', '--wait'];
+const PORT_MAX = 65_535;
 const KEY_VARIABLE = 'UMBRA_ADMIN_KEY';
 
 /** Where text goes. */
@@ -79,19 +92,20 @@ export async function runVerdict(
   }
   const startedMs = Date.now();
   const { verdicts, problem } = await takeVerdicts(request);
-  if (problem !== null) err.write(`umbra verdict: ${toPrintable(problem)}\n`);
   const result = toResult(verdicts.map((verdict) => verdict.result));
+  // First of all: whoever reads the text may be gone by now.
+  const isWritten = writeJunit(
+    request.junitFile,
+    toJunit(verdicts, problem, startedMs, (Date.now() - startedMs) / 1000),
+    err,
+  );
+  if (problem !== null) err.write(`umbra verdict: ${toPrintable(problem)}\n`);
   if (problem === null) {
     const text = request.isJson
       ? `${JSON.stringify({ result, verdicts }, null, 2)}\n`
       : toReport(verdicts, result);
     out.write(text);
   }
-  const isWritten = writeJunit(
-    request.junitFile,
-    toJunit(verdicts, problem, startedMs, (Date.now() - startedMs) / 1000),
-    err,
-  );
   return problem === null && isWritten ? EXIT_CODES[result] : EXIT_PROBLEM;
 }
 
@@ -113,17 +127,23 @@ interface Taken {
 }
 
 async function takeVerdicts(request: Request): Promise<Taken> {
-  const endsAt = performance.now() + request.waitMs;
+  const { waitMs } = request;
+  const endsAt = performance.now() + waitMs;
   /** Routes that began anew already: a second time would lose what came since. */
   const begun = new Set<string>();
+  let last: Taken | null = null;
   for (;;) {
     const beganAt = performance.now();
-    const taken = await takeOnce(request, begun);
+    const deadline = waitMs === 0 ? Number.POSITIVE_INFINITY : Math.max(endsAt, beganAt + ROUND_MS_MIN);
+    const taken = await takeOnce(request, begun, deadline);
     const isDecided =
       taken.verdicts.length > 0 && taken.verdicts.every(({ result }) => result !== INSUFFICIENT);
     const nowMs = performance.now();
     const leftMs = endsAt - nowMs;
+    // Cut short by the end of the wait, which says less than what was known before.
+    if (taken.problem !== null && nowMs >= deadline && last !== null) return last;
     if (isDecided || !taken.isOpen || leftMs <= 0) return taken;
+    if (taken.problem === null) last = taken;
     await sleep(Math.min(leftMs, Math.max(POLL_MS, PAUSE_FACTOR * (nowMs - beganAt))));
   }
 }
@@ -132,16 +152,17 @@ async function takeVerdicts(request: Request): Promise<Taken> {
 async function takeOnce(
   { access, routes, thresholds, isFresh }: Request,
   begun: Set<string>,
+  deadline: Deadline,
 ): Promise<Taken & { readonly isOpen: boolean }> {
   try {
-    const ids = routes.length > 0 ? routes : await readRouteIds(access);
+    const ids = routes.length > 0 ? routes : await readRouteIds(access, deadline);
     const verdicts: Verdict[] = [];
     for (const id of ids) {
       if (isFresh && !begun.has(id)) {
-        await resetVerdict(access, id);
+        await resetVerdict(access, id, deadline);
         begun.add(id);
       }
-      const verdict = await readVerdict(access, id, thresholds);
+      const verdict = await readVerdict(access, id, thresholds, deadline);
       if (verdict !== null) verdicts.push(verdict);
       else if (routes.length > 0) {
         return toProblem(
@@ -199,7 +220,7 @@ function parseRequest(args: readonly string[], environment: NodeJS.ProcessEnv): 
 function readFlags(args: readonly string[]) {
   try {
     return parseArgs({
-      args: [...args],
+      args: joinNegatives(args),
       options: {
         admin: { type: 'string' },
         key: { type: 'string' },
@@ -220,7 +241,23 @@ function readFlags(args: readonly string[]) {
   }
 }
 
+/** `--flag -1` as `--flag=-1`. */
+function joinNegatives(args: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const isValue = VALUE_FLAGS.includes(joined.at(-1) ?? '') && NEGATIVE.test(arg);
+    if (isValue) joined.push(`${joined.pop()}=${arg}`);
+    else joined.push(arg);
+  }
+  return joined;
+}
+
 function parseAdmin(text: string): string {
+  const port = /^https?:\/\/[^/?#]*:([^:/?#\]@]*)(?:[/?#]|$)/i.exec(text)?.[1] ?? '';
+  if (port !== '' && !(/^[0-9]+$/.test(port) && Number(port) >= 1 && Number(port) <= PORT_MAX)) {
+    const found = JSON.stringify(text);
+    throw new UsageError(`the port of --admin must be a number from 1 to ${PORT_MAX}, found ${found}`);
+  }
   const url = URL.canParse(text) ? new URL(text) : null;
   const isPlain =
     url !== null &&

@@ -40,18 +40,35 @@ export function toIgnoreLine({ key, value }: IgnoreRule): string {
 }
 
 /**
- * A route of the Admin API with the rule in its umbra-compare plugin, which is made when there is none. A route's plugin
- * takes the place of its service's, so what the service says is taken over into it.
+ * Why a rule in the umbra-compare plugin of this route of the Admin API would be without effect: only comparing in detail
+ * looks at fields. Null when it would have one. Whether to compare, and how, is not decided by ignoring a field.
+ */
+export function findObstacle(route: Tree, service: Tree | null = null): string | null {
+  const plugin = findPlugin(route, service);
+  if (plugin === undefined) return `nothing is compared: the route has no plugin ${UMBRA_COMPARE}`;
+  const { enabled, disable, _meta, detailed_diff: detailed } = toTree(plugin);
+  if (enabled === false || (toTree(_meta).disable ?? disable) === true) {
+    return `nothing is compared: the route's plugin ${UMBRA_COMPARE} is switched off`;
+  }
+  if (detailed === true) return null;
+  return `fields are not compared: the route's plugin ${UMBRA_COMPARE} has no detailed_diff: true`;
+}
+
+/**
+ * A route of the Admin API with the rule in its umbra-compare plugin. A route's plugin takes the place of its service's, so
+ * what the service says is taken over into it.
  */
 export function withIgnored(route: Tree, { key, value }: IgnoreRule, service: Tree | null = null): Tree {
-  const plugins = toTree(route.plugins);
-  const inherited = toTree(service?.plugins)[UMBRA_COMPARE];
-  const own = plugins[UMBRA_COMPARE] ?? inherited;
-  const compare: Tree = own === undefined ? { enabled: true, detailed_diff: true } : toTree(own);
+  const compare = toTree(findPlugin(route, service));
   const list = Array.isArray(compare[key]) ? (compare[key] as readonly unknown[]) : [];
   const isNamed = list.some((item) => isSame(key, item, value));
   const names = isNamed ? list : [...list, value];
-  return { ...route, plugins: { ...plugins, [UMBRA_COMPARE]: { ...compare, [key]: names } } };
+  return { ...route, plugins: { ...toTree(route.plugins), [UMBRA_COMPARE]: { ...compare, [key]: names } } };
+}
+
+/** Undefined when neither has it. */
+function findPlugin(route: Tree, service: Tree | null): unknown {
+  return toTree(route.plugins)[UMBRA_COMPARE] ?? toTree(service?.plugins)[UMBRA_COMPARE];
 }
 
 /** Headers are named in any case. */

@@ -25,6 +25,7 @@ import { ADMIN_API_PATH, addAdminApi } from './admin-api/routes.ts';
 import { createShape, type Shape } from './admin-api/shape.ts';
 import { parseQuery } from './admin-api/target.ts';
 import { addPath } from './admin-path.ts';
+import { AnswerRoom, Turns } from './answer-room.ts';
 import type { Catalog } from './catalog.ts';
 import { addDashboard, isDashboardPath } from './dashboard.ts';
 import type { FindingsStore } from './findings-store.ts';
@@ -44,6 +45,11 @@ const REQUEST_MS = 10_000;
 const IDLE_MS = 30_000;
 /** Longer than the usual scrape interval, so that a scraper keeps its connection. */
 const KEEP_ALIVE_MS = 75_000;
+/** Answers that wait to be read; a further one that only reads is refused. Together 128 MiB. */
+const ANSWER_BYTES_MAX = {
+  [SURFACE_ALL]: 96 * 1024 * 1024,
+  [SURFACE_ADMIN_API]: 32 * 1024 * 1024,
+} as const satisfies Record<Surface, number>;
 /** What close() grants to requests that are being answered. */
 const CLOSE_MS = 1000;
 
@@ -68,6 +74,8 @@ export interface AdminOptions {
   readonly clock: Clock;
   /** True from the moment that every listener accepts until the drain begins. */
   readonly isReady: () => boolean;
+  /** Answers that wait to be read, without events, which have their own bound. */
+  readonly answerBytesMax?: number;
   /** Told of what somebody did here to a mirror. */
   readonly onNote?: (message: string, fields: LogFields) => void;
   /** Told of what went wrong in here; the client is only told that something did. */
@@ -108,6 +116,7 @@ export function createAdmin(options: AdminOptions): Admin {
     clientErrorHandler: (error, socket) => answerMalformed(error, socket, shape),
   });
   app.server.maxConnections = CONNECTIONS_MAX;
+  addBounds(app, new AnswerRoom(options.answerBytesMax ?? ANSWER_BYTES_MAX[surface]));
   app.addHook('onRequest', async (request, reply) => door(request, reply));
   addErrors(app, onError);
   addAdminApi(app, { catalog: options.catalog, shape, onError });
@@ -170,6 +179,27 @@ function toArea(target: string): Area {
 function toCommonHeaders({ version }: Shape, area: Area): Record<string, string> {
   const headers = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
   return area === AREA_ADMIN_API ? { ...headers, 'x-api-version': version } : headers;
+}
+
+/** Before everything else: what waits for its turn costs nothing yet. */
+function addBounds(app: FastifyInstance, room: AnswerRoom): void {
+  const turns = new Turns();
+  app.addHook('onRequest', (request, reply, done) => turns.take(request.raw.socket, reply.raw, done));
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const isText = typeof payload === 'string' || Buffer.isBuffer(payload);
+    const bytes = isText ? Buffer.byteLength(payload) : 0;
+    if (request.method === 'HEAD') {
+      done();
+    } else if (request.method === 'GET' && !room.hasRoom(bytes)) {
+      // Of a change the client must hear that it was made.
+      reply.code(503).type('application/json; charset=utf-8').header('retry-after', '1');
+      const message = 'too many answers wait to be read';
+      done(null, JSON.stringify(toErrorBody(message, findArea(request), null)));
+    } else {
+      room.hold(reply.raw, bytes);
+      done();
+    }
+  });
 }
 
 function addErrors(app: FastifyInstance, onError: (error: Error) => void): void {

@@ -1,6 +1,7 @@
 // GET /events: tells dashboards each second what has changed in the mirrored routes, as server-sent events.
 //
-// Computes nothing without clients, and everything once for all of them. A client that is slow misses changes and is told
+// Computes nothing without clients, and everything once for all of them, at most once a second however many come and go. A
+// client that is slow misses changes and is told
 // everything again when it has caught up; one that takes nothing is cut off. None holds up the end of the listener.
 
 import type { ServerResponse } from 'node:http';
@@ -13,12 +14,14 @@ import { isSameMark, type Mark, readMark, toRouteEvent } from './route-event.ts'
 
 export const CLIENTS_MAX = 16;
 export const TICK_MS = 1000;
+/** What is known is kept for so long after the last client, so that the next one costs little. */
+export const LINGER_MS = 10_000;
 /** Without anything to tell a comment is sent, so that both ends know of each other. */
 export const HEARTBEAT_MS = 15_000;
 /** How long a client may take for what it was sent. */
 export const LATE_MS_MAX = 30_000;
 const MINUTE_MS = 60_000;
-const HEARTBEAT = ': here\n\n';
+const HEARTBEAT = Buffer.from(': here\n\n');
 
 interface Client {
   readonly response: ServerResponse;
@@ -49,6 +52,11 @@ export class EventFeed {
   readonly #clock: Clock;
   readonly #clients = new Set<Client>();
   #states = new Map<string, RouteState>();
+  /** When the states were read; null when there are none. */
+  #readAtMs: number | null = null;
+  /** The event that tells all of the states; null until somebody needs it. One buffer for all who get it. */
+  #full: Buffer | null = null;
+  #emptyAtMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -68,9 +76,12 @@ export class EventFeed {
     headers: Readonly<Record<string, string | number | string[] | undefined>>,
   ): boolean {
     if (this.#isClosed || this.#clients.size >= CLIENTS_MAX) return false;
-    // Those that are there already hear of what this one is told as part of everything.
-    this.tick();
-    const client: Client = { response, lateSinceMs: null, writtenAtMs: this.#clock() };
+    // While there are clients the timer reads, and what this one is told is what they know.
+    const nowMs = this.#clock();
+    const isOld = this.#readAtMs === null || nowMs - this.#readAtMs >= TICK_MS;
+    if (isOld && this.#clients.size > 0) this.tick();
+    else if (isOld) this.#refresh();
+    const client: Client = { response, lateSinceMs: null, writtenAtMs: nowMs };
     this.#clients.add(client);
     response.once('close', () => this.#forget(client));
     response.on('error', () => this.#forget(client));
@@ -80,18 +91,20 @@ export class EventFeed {
       // For proxies in front that would gather an answer before they pass it on.
       'x-accel-buffering': 'no',
     });
-    if (this.#clients.size === 1) this.#refresh();
-    response.write(this.#toFullEvent());
+    this.#full ??= this.#toFullEvent();
+    response.write(this.#full);
     this.#timer ??= setInterval(() => this.tick(), TICK_MS).unref();
     return true;
   }
 
   /** Once a second by itself, while there are clients. */
   tick(): void {
-    if (this.#clients.size === 0) return;
-    const change = this.#refresh();
-    let full: string | null = null;
     const nowMs = this.#clock();
+    if (this.#clients.size === 0) {
+      if (nowMs - this.#emptyAtMs >= LINGER_MS) this.#stop();
+      return;
+    }
+    const change = this.#refresh();
     for (const client of this.#clients) {
       if (client.response.writableLength > 0) {
         client.lateSinceMs ??= nowMs;
@@ -100,8 +113,8 @@ export class EventFeed {
       }
       if (client.lateSinceMs !== null) {
         client.lateSinceMs = null;
-        full ??= this.#toFullEvent();
-        this.#write(client, full, nowMs);
+        this.#full ??= this.#toFullEvent();
+        this.#write(client, this.#full, nowMs);
       } else if (change !== null) {
         this.#write(client, change, nowMs);
       } else if (nowMs - client.writtenAtMs >= HEARTBEAT_MS) {
@@ -121,25 +134,28 @@ export class EventFeed {
     this.#stop();
   }
 
-  #write(client: Client, text: string, nowMs: number): void {
+  #write(client: Client, text: Buffer, nowMs: number): void {
     client.response.write(text);
     client.writtenAtMs = nowMs;
   }
 
   #forget(client: Client): void {
-    this.#clients.delete(client);
-    if (this.#clients.size === 0) this.#stop();
+    if (!this.#clients.delete(client) || this.#clients.size > 0) return;
+    this.#emptyAtMs = this.#clock();
   }
 
   #stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#states = new Map();
+    this.#readAtMs = null;
+    this.#full = null;
   }
 
   /** The event that tells what has changed; null when nothing has. */
-  #refresh(): string | null {
+  #refresh(): Buffer | null {
     const nowMs = this.#clock();
+    this.#readAtMs = nowMs;
     const states = new Map<string, RouteState>();
     const changed: string[] = [];
     for (const row of this.#ledger.rows()) {
@@ -153,6 +169,7 @@ export class EventFeed {
     const removed = [...this.#states.keys()].filter((id) => !states.has(id));
     this.#states = states;
     if (changed.length === 0 && removed.length === 0) return null;
+    this.#full = null;
     return toEvent(false, changed, removed);
   }
 
@@ -175,7 +192,7 @@ export class EventFeed {
     };
   }
 
-  #toFullEvent(): string {
+  #toFullEvent(): Buffer {
     return toEvent(
       true,
       [...this.#states].map(([id, { json }]) => `${JSON.stringify(id)}:${json}`),
@@ -184,7 +201,7 @@ export class EventFeed {
   }
 }
 
-function toEvent(isFull: boolean, routes: readonly string[], removed: readonly string[]): string {
+function toEvent(isFull: boolean, routes: readonly string[], removed: readonly string[]): Buffer {
   const data = `{"at":${Date.now()},"full":${isFull},"routes":{${routes.join(',')}},"removed":${JSON.stringify(removed)}}`;
-  return `event: mirrors\ndata: ${data}\n\n`;
+  return Buffer.from(`event: mirrors\ndata: ${data}\n\n`);
 }

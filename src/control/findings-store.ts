@@ -4,23 +4,24 @@
 // them together. Statistics are of one revision only: with another rule the same answers may differ in something else.
 
 import type { FindingsReport } from '../core/findings.ts';
+import { FindingsInbox } from './findings-inbox.ts';
 import type { Ledger } from './ledger.ts';
 import { type FindingsRoom, type Losses, RouteFindings } from './route-findings.ts';
 
-/** Kept mismatches of all routes; beyond it the route that has most gives half of them up. */
+/** Kept mismatches of all routes; beyond it the routes that have most give half of theirs up, until an eighth is free. */
 export const MISMATCH_BYTES_MAX = 128 * 1024 * 1024;
 /** Latency pairs of all routes: beyond it rings do not grow any more. */
 export const PAIR_BYTES_MAX = 64 * 1024 * 1024;
 /** Fields of all routes and shadows: beyond it further ones are not counted. */
 export const FIELDS_TOTAL_MAX = 200_000;
-/** A mismatch cannot be given up while it is being kept: how often somebody is asked to for one report. */
-const HALVINGS_MAX = 64;
-
+/** What is made free at once when there is no room. */
+const ROOM_SHARE = 1 / 8;
 /**
- * What was lost: reports of a route or shadow that is not there any more or of an older revision; mismatches that are too
+ * What was lost: reports that came faster than they could be added up, of a route or shadow that is not there any more or of an older revision; mismatches that are too
  * large, or that had to go because all routes together have too many; groups and fields that made place for others.
  */
 export const FINDINGS_LOSSES = [
+  'report_no_room',
   'unknown_route',
   'old_revision',
   'mismatch_too_large',
@@ -46,6 +47,8 @@ export class FindingsStore {
   readonly #room: FindingsRoom;
   readonly #losses: Record<FindingsLoss, number>;
   #routes: ReadonlyMap<string, RouteFindings> = new Map();
+  /** Of all routes. */
+  #mismatchBytes = 0;
   /** Those that may have something to give back. */
   readonly #filled = new Map<string, RouteFindings>();
 
@@ -76,7 +79,7 @@ export class FindingsStore {
     }
     for (const [id, findings] of this.#filled) {
       if (next.get(id) === findings) continue;
-      findings.close();
+      this.#change(findings, () => findings.close());
       this.#filled.delete(id);
     }
     this.#routes = next;
@@ -90,15 +93,16 @@ export class FindingsStore {
     }
     if (report.revision !== findings.revision) {
       this.#losses.old_revision++;
+      findings.addOther(report);
       return;
     }
     const losses: Losses = { tooLarge: 0, groups: 0, fields: 0 };
-    findings.add(report, losses);
+    this.#change(findings, () => findings.add(report, losses));
     this.#filled.set(report.route, findings);
     this.#losses.mismatch_too_large += losses.tooLarge;
     this.#losses.group_no_room += losses.groups;
     this.#losses.field_no_room += losses.fields;
-    if (report.groups.length > 0 || report.mismatches.length > 0) this.#fitMismatches();
+    if (this.#mismatchBytes > this.#mismatchBytesMax) this.#fitMismatches();
   }
 
   /** Of every mirrored route; undefined of all others. Another object for another revision. */
@@ -108,7 +112,8 @@ export class FindingsStore {
 
   /** Ring and groups of a route. */
   clearMismatches(id: string): void {
-    this.#routes.get(id)?.clearMismatches();
+    const findings = this.#routes.get(id);
+    if (findings !== undefined) this.#change(findings, () => findings.clearMismatches());
   }
 
   /** The verdict of a route begins anew. */
@@ -123,32 +128,56 @@ export class FindingsStore {
     return shadow === null ? mismatches.count : mismatches.countOf(shadow);
   }
 
+  /** Something was lost before it came here. */
+  lose(loss: FindingsLoss): void {
+    this.#losses[loss]++;
+  }
+
   losses(): Readonly<Record<FindingsLoss, number>> {
     return this.#losses;
   }
 
+  /** Keeps the sum of what routes hold: looking at all of them for each report would take longer the more there are. */
+  #change(findings: RouteFindings, change: () => void): void {
+    const before = findings.mismatches?.bytes ?? 0;
+    change();
+    this.#mismatchBytes += (findings.mismatches?.bytes ?? 0) - before;
+  }
+
+  /** Makes room for many reports: this looks at all routes. */
   #fitMismatches(): void {
-    for (let halvings = 0; halvings < HALVINGS_MAX; halvings++) {
-      let bytes = 0;
-      let largest: RouteFindings | null = null;
-      for (const findings of this.#filled.values()) {
-        const own = findings.mismatches?.bytes ?? 0;
-        bytes += own;
-        if (own > (largest?.mismatches?.bytes ?? 0)) largest = findings;
+    const target = this.#mismatchBytesMax * (1 - ROOM_SHARE);
+    const filled = [...this.#filled.values()]
+      .filter(({ mismatches }) => mismatches !== null)
+      .sort((one, other) => other.mismatches!.bytes - one.mismatches!.bytes);
+    for (const [index, findings] of filled.entries()) {
+      const next = filled[index + 1]?.mismatches?.bytes ?? 0;
+      const mismatches = findings.mismatches!;
+      for (let before = Number.POSITIVE_INFINITY; mismatches.bytes < before; ) {
+        before = mismatches.bytes;
+        this.#change(findings, () => {
+          this.#losses.mismatch_no_room += mismatches.halve();
+        });
+        if (this.#mismatchBytes <= target) return;
+        if (mismatches.bytes <= next) break;
       }
-      if (bytes <= this.#mismatchBytesMax || largest === null) return;
-      this.#losses.mismatch_no_room += largest.mismatches!.halve();
     }
   }
 }
 
 /** Subscribes the store to a channel of reports until it is closed. Does not keep the process. */
 export function openFindings(store: FindingsStore, channelName: string): { close(): void } {
+  const inbox = new FindingsInbox(store);
   const channel = new BroadcastChannel(channelName);
   channel.onmessage = (message: unknown) => {
     // Threads of this process post nothing else.
-    store.accept((message as { readonly data: FindingsReport }).data);
+    inbox.push((message as { readonly data: FindingsReport }).data);
   };
   channel.unref();
-  return { close: () => channel.close() };
+  return {
+    close: () => {
+      channel.close();
+      inbox.close();
+    },
+  };
 }

@@ -1,8 +1,8 @@
 // Owns all shared memory of the process: who gets which buffer, and for how long it is remembered.
 //
 // Counters belong to a route id and to a shadow's origin on it, so that they go on across reloads; the window of
-// a limit and the balancer's place belong to a route's revision, for as long as it is there without a break. Never writes into a book: a buffer that threads
-// may still hold is only handed out again or forgotten, never cleared.
+// a limit and the balancer's place belong to a route's revision, for as long as it is there without a break. Never clears a
+// book: a buffer that threads may still hold is only handed out again or forgotten. But a pause ends with the route.
 
 import assert from 'node:assert/strict';
 import {
@@ -15,6 +15,7 @@ import {
 } from '../core/book.ts';
 import type { Route, Shadow } from '../core/model.ts';
 import { LimitWindow } from '../core/window.ts';
+import { setPaused } from './pause.ts';
 
 /** Removed routes, and removed shadows, whose memory is kept for their return; beyond it the oldest is forgotten. */
 export const REMOVED_MAX = 1000;
@@ -117,6 +118,8 @@ function toRouteKeep(
   writers: Writers,
 ): RouteKeep {
   if (found !== undefined && isCurrent && found.revision === route.revision) return found;
+  // Not when the route leaves: threads that have not heard of it yet would send copies until then.
+  if (found !== undefined && !isCurrent) setPaused(found, false);
   return {
     book: found?.book ?? new RouteBook(RouteBook.allocate(writers.frontends), writers.frontends),
     revision: route.revision,

@@ -155,7 +155,8 @@ export class MismatchStore {
   }
 }
 
-function estimateBytes(mismatch: Mismatch): number {
+/** What it takes in memory: roughly. */
+export function estimateBytes(mismatch: Mismatch): number {
   let bytes = OBJECT_BYTES;
   const add = (text: string | null): void => {
     if (text !== null) bytes += STRING_BYTES + Buffer.byteLength(text);

@@ -22,6 +22,14 @@ export interface Losses {
   fields: number;
 }
 
+/** What reports have told of a shadow since the verdict began. */
+export interface Told {
+  readonly compared: number;
+  readonly mismatched: number;
+  /** Comparisons by an older rule, or of reports that began before: they count for nothing. */
+  readonly others: number;
+}
+
 /** What the findings of all routes may still take together. */
 export type FindingsRoom = PairRoom & FieldRoom;
 
@@ -35,6 +43,10 @@ export class RouteFindings {
   #mismatches: MismatchStore | null = null;
   #tables: Map<string, GrowingFieldTable> | null = null;
   #pairs: Map<string, PairRing> | null = null;
+  /** By origin. */
+  #told: Map<string, Told> | null = null;
+  /** A report that began at this time or before tells of what was before the verdict was asked for anew. */
+  #ignoredUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(row: LedgerRow, room: FindingsRoom, nowMs: number) {
     this.revision = row.entry.route.revision;
@@ -59,6 +71,14 @@ export class RouteFindings {
     const shadow = this.#row.shadows.find((each) => each.origin === origin);
     if (shadow === undefined) return 0;
     return shadow.book.sum(cell) - (this.#baseline.get(origin)?.[cell] ?? 0);
+  }
+
+  /**
+   * Comparisons since then that were made by this revision's rule. Unlike the books' it leaves out copies that an older rule
+   * had decided on; it comes up to half a second later, and lacks what a lost thread had to tell.
+   */
+  told(origin: string): Told {
+    return this.#told?.get(origin) ?? NOTHING_TOLD;
   }
 
   /** Latencies in milliseconds since then, the newest 10,000: primary, shadow, primary, shadow…, the newest last. */
@@ -89,11 +109,27 @@ export class RouteFindings {
     const table = this.#tables.get(report.shadow) ?? new GrowingFieldTable(this.#room);
     this.#tables.set(report.shadow, table);
     losses.fields += table.add(report.compared, report.controlled, report.fields);
+    if (report.sinceMs <= this.#ignoredUntilMs) {
+      this.addOther(report);
+      return;
+    }
+    const told = this.told(report.shadow);
+    // Every mismatch is in one of the groups, of which there are few.
+    const mismatched = report.groups.reduce((sum, { count }) => sum + count, told.mismatched);
+    this.#told ??= new Map();
+    this.#told.set(report.shadow, { ...told, compared: told.compared + report.compared, mismatched });
     if (report.latencies.length === 0) return;
     this.#pairs ??= new Map();
     const ring = this.#pairs.get(report.shadow) ?? new PairRing(this.#room);
     this.#pairs.set(report.shadow, ring);
     ring.add(report.latencies);
+  }
+
+  /** Of an older revision, or from before the verdict was asked for anew. */
+  addOther({ shadow, compared }: FindingsReport): void {
+    const told = this.told(shadow);
+    this.#told ??= new Map();
+    this.#told.set(shadow, { ...told, others: told.others + compared });
   }
 
   /** Mismatches and groups; what was counted stays. */
@@ -104,7 +140,9 @@ export class RouteFindings {
   /** The verdict counts from now on; what is kept for reading stays. */
   resetVerdict(nowMs: number): void {
     this.#sinceMs = nowMs;
+    this.#ignoredUntilMs = nowMs;
     this.#baseline = readBaseline(this.#row);
+    this.#told = null;
     this.#clearPairs();
   }
 
@@ -122,6 +160,7 @@ export class RouteFindings {
   }
 }
 
+const NOTHING_TOLD: Told = { compared: 0, mismatched: 0, others: 0 };
 const NO_TABLES: ReadonlyMap<string, FieldTable> = new Map();
 const NO_BASELINE: ReadonlyMap<string, CellSums> = new Map();
 

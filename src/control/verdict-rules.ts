@@ -18,10 +18,14 @@ export type Result = typeof PASS | typeof FAIL | typeof INSUFFICIENT;
  * again while they come in, and a first unlucky one must not decide.
  */
 export const EARLY_CONFIDENCE = 0.999;
+/** Even the surest share of one or two is no more than bad luck. */
+export const EARLY_COUNT_MIN = 3;
 /** Of fewer pairs there is no 99th percentile. */
 export const P99_PAIRS_MIN = 100;
+/** Of the copies that are due may be dropped for want of room, and of the primary's answers be errors; beyond it nothing is shown. */
+export const SAMPLE_LOSS_MAX = 0.05;
 
-export const CHECK_NAMES = ['compared', 'mismatch', 'error', 'p99_ratio'] as const;
+export const CHECK_NAMES = ['compared', 'mismatch', 'error', 'p99_ratio', 'sample'] as const;
 export type CheckName = (typeof CHECK_NAMES)[number];
 
 /** One thing that was asked; shares are 0 to 1. */
@@ -52,9 +56,16 @@ export interface Share extends Tally {
 
 export interface Findings {
   readonly mismatches: Tally;
+  /** Of the copies that have ended, and of those that the breaker kept from being sent. */
   readonly shadowErrors: Tally;
-  /** Of the same copies. */
+  /** Of these: kept back by the breaker. */
+  readonly spared: number;
+  /** Of the copies that have ended. */
   readonly primaryErrors: Tally;
+  /** Copies that umbra had no room for or lost, of those that were due. */
+  readonly dropped: Tally;
+  /** Why no copies, or few, are sent now; for people. */
+  readonly obstacles: readonly string[];
   /** Compared pairs of latencies, and the 99th percentiles of both sides in milliseconds. */
   readonly pairs: number;
   readonly primaryP99Ms: number | null;
@@ -101,6 +112,7 @@ export function judge(findings: Findings, thresholds: Thresholds): readonly Chec
     checkMismatch(findings, thresholds),
     checkError(findings, thresholds),
     checkP99Ratio(findings, thresholds),
+    checkSample(findings),
   ];
 }
 
@@ -125,10 +137,12 @@ function checkCompared({ mismatches }: Findings, { minCompared }: Thresholds): C
 
 function checkMismatch({ mismatches }: Findings, { minCompared, maxMismatch }: Thresholds): Check {
   const { count, of, share, upper, lower } = toShare(mismatches);
-  const sure = of < minCompared ? toShare(mismatches, EARLY_CONFIDENCE).lower : lower;
-  // Nothing can be shown to be zero; who asks for it means none among those that were compared.
-  const isGood = maxMismatch === 0 ? count === 0 && of >= minCompared : upper <= maxMismatch;
-  const result = sure > maxMismatch ? FAIL : isGood ? PASS : INSUFFICIENT;
+  const isEarly = of < minCompared;
+  const sure = isEarly ? toShare(mismatches, EARLY_CONFIDENCE).lower : lower;
+  // Nothing can be shown to be zero; who asks for it means none among those that were compared. One ends every hope of it.
+  const isBad = maxMismatch === 0 ? count > 0 : sure > maxMismatch && hasEnough(count, isEarly);
+  const isGood = maxMismatch === 0 ? of >= minCompared : upper <= maxMismatch;
+  const result = toCheckResult(share, isBad, isGood);
   const found = share === null ? 'nothing compared' : `${toCountText(count)} of ${toCountText(of)} differ`;
   const bounds = toBoundsText(share, { upper, lower: sure }, result);
   return {
@@ -146,22 +160,40 @@ function checkError(findings: Findings, { minCompared, maxError }: Thresholds): 
   const { share, upper, lower } = toExcess(shadowErrors, primaryErrors);
   const isEarly = shadowErrors.of < minCompared;
   const sure = isEarly ? toExcess(shadowErrors, primaryErrors, EARLY_CONFIDENCE).lower : lower;
-  const isGood =
-    maxError === 0 ? shadowErrors.of >= minCompared && share !== null && share <= 0 : upper <= maxError;
-  const result = sure > maxError ? FAIL : isGood ? PASS : INSUFFICIENT;
-  const found =
-    share === null
-      ? 'no copy has ended'
-      : `errors in ${toCountText(shadowErrors.count)} of ${toCountText(shadowErrors.of)}, of the primary in ${toCountText(primaryErrors.count)}`;
-  const bounds = toBoundsText(share, { upper, lower: sure }, result);
+  // As with mismatches: none beyond those of the primary, and the first one is too much.
+  const isExcess = share !== null && share > 0;
+  const isBad = maxError === 0 ? isExcess : sure > maxError && hasEnough(shadowErrors.count, isEarly);
+  const isGood = maxError === 0 ? shadowErrors.of >= minCompared : upper <= maxError;
+  const result = toCheckResult(share, isBad, isGood);
+  // A single one fails where none is allowed, and shows nothing of all traffic: then there is no bound to tell of.
+  const hasBound = result !== FAIL || sure > 0;
+  const bounds = hasBound ? toBoundsText(share, { upper, lower: sure }, result) : '';
   return {
     name: 'error',
     result,
     value: share,
-    bound: result === FAIL ? sure : upper,
+    bound: result !== FAIL ? upper : hasBound ? sure : null,
     threshold: maxError,
-    text: `${found}${bounds}; ${toPercentText(maxError)} more than the primary's is allowed`,
+    text: `${toErrorText(findings, share)}${bounds}; ${toPercentText(maxError)} more than the primary's is allowed`,
   };
+}
+
+function toErrorText({ shadowErrors, spared, primaryErrors }: Findings, share: number | null): string {
+  if (share === null) return 'no copy has ended';
+  const breaker = spared === 0 ? '' : `, ${toCountText(spared)} of them not sent as the breaker was open`;
+  // Of the same copies, as long as all of them were sent.
+  const of = spared === 0 ? '' : ` of ${toCountText(primaryErrors.of)}`;
+  return `errors in ${toTallyText(shadowErrors)}${breaker}, of the primary in ${toCountText(primaryErrors.count)}${of}`;
+}
+
+function hasEnough(count: number, isEarly: boolean): boolean {
+  return !isEarly || count >= EARLY_COUNT_MIN;
+}
+
+function toCheckResult(share: number | null, isBad: boolean, isGood: boolean): Result {
+  // Without data nothing is good, whatever is allowed.
+  if (share === null) return INSUFFICIENT;
+  return isBad ? FAIL : isGood ? PASS : INSUFFICIENT;
 }
 
 function checkP99Ratio(findings: Findings, { maxP99Ratio }: Thresholds): Check {
@@ -179,6 +211,40 @@ function checkP99Ratio(findings: Findings, { maxP99Ratio }: Thresholds): Check {
   }
   const text = `${found}: ${toNumberText(value)} times, ${toNumberText(maxP99Ratio)} is allowed`;
   return { ...check, result: value <= maxP99Ratio ? PASS : FAIL, text };
+}
+
+/** Whether what was compared stands for the traffic at all. It never fails a shadow, but without it there is no pass. */
+function checkSample({ dropped, primaryErrors, obstacles }: Findings): Check {
+  const most = `at most ${toPercentText(SAMPLE_LOSS_MAX)} may be`;
+  const reasons = [...obstacles];
+  if (dropped.of <= 0) reasons.push('no copy was due');
+  if (isTooMuch(dropped)) {
+    reasons.push(`${toPartText(dropped)} copies that were due found no room or were lost: ${most}`);
+  }
+  if (isTooMuch(primaryErrors)) {
+    reasons.push(`the primary itself failed in ${toPartText(primaryErrors)}, which tries nothing: ${most}`);
+  }
+  const found = `${toTallyText(dropped)} copies found no room or were lost, the primary failed in ${toTallyText(primaryErrors)}`;
+  return {
+    name: 'sample',
+    result: reasons.length === 0 ? PASS : INSUFFICIENT,
+    value: dropped.of <= 0 ? null : dropped.count / dropped.of,
+    bound: null,
+    threshold: SAMPLE_LOSS_MAX,
+    text: reasons.length === 0 ? found : reasons.join('; '),
+  };
+}
+
+function isTooMuch({ count, of }: Tally): boolean {
+  return count > of * SAMPLE_LOSS_MAX;
+}
+
+function toTallyText({ count, of }: Tally): string {
+  return `${toCountText(count)} of ${toCountText(of)}`;
+}
+
+function toPartText(tally: Tally): string {
+  return `${toTallyText(tally)} (${toPercentText(tally.of === 0 ? 0 : tally.count / tally.of)})`;
 }
 
 export function toRatio(primaryP99Ms: number | null, shadowP99Ms: number | null): number | null {

@@ -2,15 +2,24 @@
 //
 // Only words, for people: no result depends on them.
 
-import { type BreakerStateName, DROP_REASONS, FAIL_REASONS, ShadowCell, SKIP_REASONS } from '../core/book.ts';
+import {
+  type BreakerStateName,
+  DROP_REASONS,
+  FAIL_REASONS,
+  ShadowCell,
+  SKIP_REASONS,
+  UNCOMPARED_REASONS,
+} from '../core/book.ts';
 import { METHODS_SAFE, type Mirror } from '../core/model.ts';
 import type { FieldTable } from './field-table.ts';
+import type { Told } from './route-findings.ts';
 import { toCountText, toPercentText } from './verdict-rules.ts';
 
 /** What was seen of one shadow since the verdict began. */
 export interface Sample {
   /** Growth of a cell of ShadowCell. */
   readonly count: (cell: number) => number;
+  readonly told: Told;
   /** Latencies in milliseconds: primary, shadow, primary, shadow… */
   readonly pairs: Float32Array;
   /** Of the whole revision of the route. */
@@ -21,7 +30,8 @@ export interface Sample {
 /** Of the route. */
 export interface Circumstances {
   readonly mirror: Mirror;
-  readonly hasControl: boolean;
+  /** Growth of a cell of the control's; null without one. */
+  readonly countControl: ((cell: number) => number) | null;
   readonly isPaused: boolean;
 }
 
@@ -29,24 +39,41 @@ export interface Circumstances {
 const MISSING_SHARE_MAX = 0.05;
 /** A control that answers less often than this finds little noise. */
 const CONTROLLED_SHARE_MIN = 0.5;
+/** Of the control's answers, with another status than the primary's. The same version has next to none. */
+const OTHER_STATUS_SHARE_MAX = 0.01;
+
+const SKIPS = SKIP_REASONS.map((reason) => ShadowCell[`skip_${reason}`]);
+const DROPS = DROP_REASONS.map((reason) => ShadowCell[`drop_${reason}`]);
+const FAILURES = FAIL_REASONS.map((reason) => ShadowCell[`fail_${reason}`]);
 
 /** Each one line. */
 export function toWarnings(sample: Sample, circumstances: Circumstances): readonly string[] {
   return [
-    ...toStateWarnings(sample, circumstances),
+    ...toStateWarnings(sample),
     ...toChoiceWarnings(sample, circumstances.mirror),
     ...toLossWarnings(sample),
     ...toComparisonWarnings(sample, circumstances),
   ];
 }
 
-function toStateWarnings({ count, breaker }: Sample, { mirror, isPaused }: Circumstances): string[] {
+/** That no copies are sent at all, or few, is a check of its own (verdict-rules.ts). */
+function toStateWarnings({ count, told }: Sample): string[] {
   const warnings: string[] = [];
-  if (!mirror.enabled) warnings.push('the mirror is switched off');
-  if (isPaused) warnings.push('the mirror is paused');
-  if (breaker !== 'closed')
-    warnings.push('the breaker is open: the shadow failed too often and gets few copies');
-  if (count(ShadowCell.matched) === 0) warnings.push('no request has come since the verdict began');
+  // Read first: what ends while this is reckoned was decided on before.
+  const ended = count(ShadowCell.answered) + sumOf(count, FAILURES);
+  const matched = count(ShadowCell.matched);
+  if (matched === 0) warnings.push('no request has come since the verdict began');
+  const sent = matched - sumOf(count, SKIPS) - sumOf(count, DROPS);
+  if (ended > sent) {
+    warnings.push(
+      `${toCountText(ended - sent)} copies or more were decided on before the verdict began: they count among the errors`,
+    );
+  }
+  const compared = count(ShadowCell.compared);
+  const untold = compared - told.compared - told.others;
+  if (isMuch(untold, compared)) {
+    warnings.push(`${toShareText(untold, compared)} comparisons do not count yet, or their reports are lost`);
+  }
   return warnings;
 }
 
@@ -80,7 +107,9 @@ function toLossWarnings({ count }: Sample): string[] {
   const answered = count(ShadowCell.answered);
   const uncompared = answered - count(ShadowCell.compared);
   if (isMuch(uncompared, answered)) {
-    warnings.push(`${toShareText(uncompared, answered)} answers had nothing to be compared with`);
+    const reasons = UNCOMPARED_REASONS.filter((reason) => count(ShadowCell[`uncompared_${reason}`]) > 0);
+    const text = `${toShareText(uncompared, answered)} answers had nothing to be compared with`;
+    warnings.push(reasons.length === 0 ? text : `${text}: ${reasons.join(', ')}`);
   }
   const sent = count(ShadowCell.sent);
   const failed = FAIL_REASONS.reduce((sum, reason) => sum + count(ShadowCell[`fail_${reason}`]), 0);
@@ -88,7 +117,7 @@ function toLossWarnings({ count }: Sample): string[] {
   return warnings;
 }
 
-function toComparisonWarnings({ count, tables }: Sample, { mirror, hasControl }: Circumstances): string[] {
+function toComparisonWarnings({ count, tables }: Sample, { mirror, countControl }: Circumstances): string[] {
   const warnings: string[] = [];
   const compared = count(ShadowCell.compared);
   const reduced = count(ShadowCell.reduced);
@@ -97,17 +126,29 @@ function toComparisonWarnings({ count, tables }: Sample, { mirror, hasControl }:
   }
   if (reduced > 0) {
     warnings.push(
-      `${toShareText(reduced, compared)} comparisons saw the digest of the body alone: it was too long`,
+      `${toShareText(reduced, compared)} comparisons saw the digest of the body alone: it was too long, too much work, or neither JSON nor text that can be read`,
     );
   }
   const seen = tables.reduce((sum, table) => sum + table.compared, 0);
   const controlled = tables.reduce((sum, table) => sum + table.controlled, 0);
-  if (hasControl && controlled < seen * CONTROLLED_SHARE_MIN) {
+  if (countControl === null) return warnings;
+  if (controlled < seen * CONTROLLED_SHARE_MIN) {
     warnings.push(
       `the control took part in ${toShareText(controlled, seen)} comparisons only: noise may be missed`,
     );
   }
+  const otherStatus = countControl(ShadowCell.status_mismatched);
+  const answers = countControl(ShadowCell.compared);
+  if (otherStatus > answers * OTHER_STATUS_SHARE_MAX) {
+    warnings.push(
+      `the control answers otherwise than the primary, with another status in ${toShareText(otherStatus, answers)} comparisons: is it the same version?`,
+    );
+  }
   return warnings;
+}
+
+function sumOf(count: Sample['count'], cells: readonly number[]): number {
+  return cells.reduce((sum, cell) => sum + count(cell), 0);
 }
 
 function isMuch(count: number, of: number): boolean {

@@ -35,13 +35,17 @@ import {
   toRounded,
   toShare,
 } from './verdict-rules.ts';
-import { type Sample, toWarnings } from './verdict-warnings.ts';
+import { type Circumstances, type Sample, toWarnings } from './verdict-warnings.ts';
 
 /** Failures that are umbra's own say nothing of the shadow. */
 const OWN_FAILURES: readonly FailReason[] = ['worker_lost', 'shutdown'];
 const SHADOW_FAILURES = FAIL_REASONS.filter((reason) => !OWN_FAILURES.includes(reason)).map(
   (reason) => ShadowCell[`fail_${reason}`],
 );
+
+/** Reasons to drop a copy that are umbra's, and leave a gap in what is compared; those of the breaker are the shadow's. */
+const OWN_DROPS = [ShadowCell.drop_queue_full, ShadowCell.drop_overload, ShadowCell.drop_worker_lost];
+const SKIPS = SKIP_REASONS.map((reason) => ShadowCell[`skip_${reason}`]);
 
 const NOISE_FIELDS_MAX = 20;
 
@@ -104,16 +108,17 @@ export function toVerdict(
   thresholds: Thresholds,
 ): Verdict {
   const { route } = row.entry;
-  const hasControl = mirror.shadows.some(({ role }) => role === ROLE_CONTROL);
+  const control = mirror.shadows.find(({ role }) => role === ROLE_CONTROL)?.origin;
   const circumstances = {
     mirror,
-    hasControl,
+    countControl: control === undefined ? null : (cell: number) => findings.since(control, cell),
     isPaused: Atomics.load(row.book.words, RouteWord.paused) === 1,
   };
   const others = row.shadows.filter((_, place) => mirror.shadows[place]!.role !== ROLE_CONTROL);
   const samples = others.map(({ origin, book }) => readSample(origin, readBreakerState(book), findings));
   const shadows = samples.map((sample, place) => {
-    const figures = toFigures(sample, thresholds, toWarnings(sample, circumstances));
+    const warnings = toWarnings(sample, circumstances);
+    const figures = toFigures(sample, thresholds, warnings, toObstacles(sample, circumstances));
     return [others[place]!.origin, figures] as const;
   });
   const all = shadows.map(([, figures]) => figures);
@@ -133,9 +138,24 @@ export function toVerdict(
   };
 }
 
+/** What keeps copies from the shadow now. */
+function toObstacles({ breaker }: Sample, { mirror, isPaused }: Circumstances): string[] {
+  const obstacles: string[] = [];
+  if (!mirror.enabled) obstacles.push('the mirror is switched off');
+  else if (mirror.percentage === 0) obstacles.push('0 % of the requests are mirrored');
+  if (isPaused) obstacles.push('the mirror is paused');
+  if (breaker === 'open')
+    obstacles.push('the breaker is open: the shadow failed too often and gets no copies');
+  if (breaker === 'half_open') {
+    obstacles.push('the breaker is half open: the shadow failed too often and gets few copies');
+  }
+  return obstacles;
+}
+
 function readSample(origin: string, breaker: BreakerStateName, findings: RouteFindings): Sample {
   return {
     count: (cell) => findings.since(origin, cell),
+    told: findings.told(origin),
     pairs: findings.pairs(origin),
     tables: [findings.fieldTables.get(origin)].filter((table) => table !== undefined),
     breaker,
@@ -150,6 +170,11 @@ function toTogether(
 ): VerdictFigures {
   const sum: Sample = {
     count: (cell) => samples.reduce((total, sample) => total + sample.count(cell), 0),
+    told: {
+      compared: samples.reduce((total, { told }) => total + told.compared, 0),
+      mismatched: samples.reduce((total, { told }) => total + told.mismatched, 0),
+      others: samples.reduce((total, { told }) => total + told.others, 0),
+    },
     pairs: joinPairs(samples),
     tables: samples.flatMap((sample) => sample.tables),
     breaker: 'closed',
@@ -158,7 +183,8 @@ function toTogether(
     figures.warnings.map((warning) => `${origin}: ${warning}`),
   );
   return {
-    ...toFigures(sum, thresholds, warnings),
+    // The checks are the worst ones: those of the sums are not looked at.
+    ...toFigures(sum, thresholds, warnings, []),
     result: toResult(shadows.map(([, { result }]) => result)),
     checks: CHECK_NAMES.map((_, place) => findWorst(shadows, place)),
   };
@@ -184,18 +210,29 @@ function findWorst(shadows: readonly (readonly [string, VerdictFigures])[], plac
   return checks.reduce((worst, check) => (BADNESS[check.result] > BADNESS[worst.result] ? check : worst));
 }
 
-function toFigures(sample: Sample, thresholds: Thresholds, warnings: readonly string[]): VerdictFigures {
+function toFigures(
+  sample: Sample,
+  thresholds: Thresholds,
+  warnings: readonly string[],
+  obstacles: readonly string[],
+): VerdictFigures {
   const { count } = sample;
   const latency = toLatency(sample.pairs);
-  const of = count(ShadowCell.answered) + sumOf(count, SHADOW_FAILURES);
-  const mismatches = toTally(count(ShadowCell.mismatched), count(ShadowCell.compared));
-  const shadowErrors = toTally(sumOf(count, SHADOW_FAILURES) + count(ShadowCell.answered_5xx), of);
-  const primaryErrors = toTally(count(ShadowCell.primary_errors), of);
+  const failures = sumOf(count, SHADOW_FAILURES);
+  const ended = count(ShadowCell.answered) + failures;
+  // A shadow that is down gets nearly nothing: its breaker must not make it look well.
+  const spared = count(ShadowCell.drop_breaker_open);
+  const mismatches = toTally(sample.told.mismatched, sample.told.compared);
+  const shadowErrors = toTally(failures + count(ShadowCell.answered_5xx) + spared, ended + spared);
+  const primaryErrors = toTally(count(ShadowCell.primary_errors), ended);
   const checks = judge(
     {
       mismatches,
       shadowErrors,
+      spared,
       primaryErrors,
+      dropped: toTally(sumOf(count, OWN_DROPS), count(ShadowCell.matched) - sumOf(count, SKIPS)),
+      obstacles,
       pairs: latency.pairs,
       primaryP99Ms: latency.primary.p99,
       shadowP99Ms: latency.shadow.p99,

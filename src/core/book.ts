@@ -37,8 +37,16 @@ export const FAIL_REASONS = [
   'worker_lost',
   'shutdown',
 ] as const;
-/** Answered, but there was nothing to compare with: the primary failed, its answer was cut short, or it outran the outbox. */
-export const UNCOMPARED_REASONS = ['primary_failed', 'primary_incomplete', 'not_captured'] as const;
+/**
+ * Answered, but there was nothing to compare with: the primary failed, its answer was cut short, an answer could not be
+ * kept, or the control's body is another one as a whole.
+ */
+export const UNCOMPARED_REASONS = [
+  'primary_failed',
+  'primary_incomplete',
+  'not_captured',
+  'body_is_noise',
+] as const;
 
 export type SkipReason = (typeof SKIP_REASONS)[number];
 export type DropReason = (typeof DROP_REASONS)[number];
@@ -83,7 +91,7 @@ export const ShadowCell = {
   body_mismatched: 31,
   /** Comparisons in which differences were left out as noise. */
   noisy: 32,
-  /** Comparisons in detail whose bodies were compared by digest alone: too long, or too much work. */
+  /** Comparisons in detail whose bodies were compared by digest alone: too long, too much work, or neither JSON nor text that can be read. */
   reduced: 33,
   /** Answers with a status from 500 on. */
   answered_5xx: 34,
@@ -92,14 +100,15 @@ export const ShadowCell = {
   uncompared_primary_failed: 36,
   uncompared_primary_incomplete: 37,
   uncompared_not_captured: 38,
+  uncompared_body_is_noise: 39,
   /** In the row of a mirror lane, first shadow of a route only: bytes of the route's records it is through with. */
-  released_bytes: 39,
+  released_bytes: 40,
   /** In the row of a mirror lane, first shadow of a route only: exchanges that a limit let pass because Redis did not count them. */
-  limit_errors: 40,
+  limit_errors: 41,
   /** Answers that wait for the control's before they are compared: a gauge. */
-  awaiting_control: 41,
+  awaiting_control: 42,
 } as const;
-const SHADOW_CELLS = 42;
+const SHADOW_CELLS = 43;
 
 /** Cells of a route's row, written by front ends. */
 export const RouteCell = {

@@ -57,6 +57,8 @@ export interface FindingsReport {
   readonly revision: string;
   /** Origin. */
   readonly shadow: string;
+  /** Unix time of the first comparison in it. */
+  readonly sinceMs: number;
   /** Comparisons since the last report, and those that a control took part in. */
   readonly compared: number;
   readonly controlled: number;
@@ -66,6 +68,19 @@ export interface FindingsReport {
   readonly fields: readonly FieldDelta[];
   /** Latencies in milliseconds of comparisons, in pairs: primary, shadow, primary, shadow… Not every comparison is among them. */
   readonly latencies: Float32Array;
+}
+
+/** A field is noise of the route when it has differed from the control so often, and in such a share of the controlled comparisons. */
+const NOISE_COUNT_MIN = 3;
+export const NOISE_SHARE_MIN = 0.05;
+
+export function isOftenNoise(differed: number, controlled: number): boolean {
+  return differed >= NOISE_COUNT_MIN && differed >= controlled * NOISE_SHARE_MIN;
+}
+
+/** Another status is never noise of the route, nor is a body as a whole: all that goes wrong may be in there. */
+export function canBeNoise(field: string): boolean {
+  return field !== 'status' && field !== 'body';
 }
 
 export const SIGNATURE_FIELDS_MAX = 32;

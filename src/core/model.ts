@@ -180,7 +180,7 @@ export interface Compare {
 export interface Redaction {
   /** Lower-case names. */
   readonly headers: readonly string[];
-  /** Names of query parameters. */
+  /** Names of parameters of queries and forms (core/parameters.ts). */
   readonly query: readonly string[];
   /** Places in JSON bodies (core/diff/json-path.ts). */
   readonly json: readonly string[];

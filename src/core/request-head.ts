@@ -113,12 +113,20 @@ export function setHeadLine(headText: string, name: string, value: string): stri
 
 /** Every line of that name stays in its place, with another value. */
 export function setEachHeadLine(headText: string, name: string, value: string): string {
+  return editEachHeadLine(headText, name, () => value);
+}
+
+/** Every line of that name stays in its place, with what `edit` makes of its value. */
+export function editEachHeadLine(headText: string, name: string, edit: (value: string) => string): string {
   const opening = `\r\n${name}: `;
   let edited = headText;
   for (let at = edited.indexOf(opening); at !== -1; ) {
     const valueAt = at + opening.length;
-    edited = edited.slice(0, valueAt) + value + edited.slice(edited.indexOf('\r\n', at + 2));
-    at = edited.indexOf(opening, valueAt + value.length);
+    const end = edited.indexOf('\r\n', at + 2);
+    const value = edited.slice(valueAt, end);
+    const next = edit(value);
+    if (next !== value) edited = edited.slice(0, valueAt) + next + edited.slice(end);
+    at = edited.indexOf(opening, valueAt + next.length);
   }
   return edited;
 }

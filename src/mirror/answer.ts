@@ -5,11 +5,12 @@
 
 import { createHash, type Hash, hash } from 'node:crypto';
 import type { AnswerContent } from '../core/diff/answer-diff.ts';
+import { ByteBudget } from './budget.ts';
 import { detach } from './memory.ts';
 
 /**
  * Captured bytes of one thread, of primaries, shadows and controls together. What waits is bounded in number by
- * max_in_flight of each shadow and max_queued of its route; this bounds what it weighs.
+ * max_in_flight of each shadow and max_queued of its route; this bounds what it weighs. One rule has half of it at most.
  */
 const CAPTURED_BYTES_MAX = 64 * 1024 * 1024;
 /** A captured body may share the memory of its batch up to this size. */
@@ -20,27 +21,18 @@ export const NONE_CAPTURED = -1;
 
 const NO_BYTES = new Uint8Array(0);
 
-/** How many more bytes of answers a thread may keep. */
-export class CaptureBudget {
-  #left: number;
+/** How many more bytes of answers a thread may keep, or a rule in it. */
+export class CaptureBudget extends ByteBudget {
+  readonly #bytes: number;
 
-  constructor(bytes = CAPTURED_BYTES_MAX) {
-    this.#left = bytes;
+  constructor(bytes = CAPTURED_BYTES_MAX, parent: CaptureBudget | null = null) {
+    super(bytes, parent);
+    this.#bytes = bytes;
   }
 
-  get left(): number {
-    return this.#left;
-  }
-
-  /** Every true one is paid back by give(). */
-  take(bytes: number): boolean {
-    if (bytes > this.#left) return false;
-    this.#left -= bytes;
-    return true;
-  }
-
-  give(bytes: number): void {
-    this.#left += bytes;
+  /** Of one rule: half of all, so that a rule whose answers wait for a hung control leaves the others room. */
+  openShare(): CaptureBudget {
+    return new CaptureBudget(Math.floor(this.#bytes / 2), this);
   }
 }
 

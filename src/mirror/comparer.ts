@@ -4,18 +4,28 @@
 // shadow's row and says each mismatch once to the log, which bounds itself. Nothing that an answer holds may end the
 // thread.
 
-import { ShadowCell } from '../core/book.ts';
-import type { AnswerContent, AnswerDiff, FieldDiff } from '../core/diff/answer-diff.ts';
+import { ShadowCell, type UncomparedReason } from '../core/book.ts';
+import type { AnswerDiff, NoiseFilter } from '../core/diff/answer-diff.ts';
 import type { DiffRules } from '../core/diff/diff-rules.ts';
 import { diffAnswers } from '../core/diff/differ.ts';
 import { toSignatureFields } from '../core/findings.ts';
 import type { LogSink } from '../core/log.ts';
 import type { Compare, Mirror, Route } from '../core/model.ts';
 import type { Answer } from './answer.ts';
+import {
+  findBlindness,
+  hasNoRoom,
+  isOneEmpty,
+  isRefused,
+  NOTE_NO_ROOM,
+  toLinelessFilter,
+} from './blindness.ts';
+import { diffDigests } from './digest-diff.ts';
 import { compileExampleRules, ExampleDraft, type ExampleRules } from './example.ts';
 import type { MirroredExchange } from './exchange.ts';
 import type { FindingsPoster, ShadowFindings } from './findings.ts';
-import { ExchangeNoise, NoiseProfile, subtractNoise } from './noise.ts';
+import { ExchangeNoise, NoiseProfile, toNoiseFilter } from './noise.ts';
+import { isBodyField, type Outcome, toOutcome, toWhole } from './outcome.ts';
 import type { PrimaryReading } from './primary.ts';
 import { redactTarget } from './redaction.ts';
 
@@ -24,27 +34,12 @@ const LOGGED_FIELDS_LENGTH_MAX = 512;
 /** A defect of the comparison is told no more often. */
 const DEFECT_LOG_MS = 1000;
 export const NOTE_INTERNAL = 'internal';
-/** Its route would have kept it, the thread could not (answer.ts). */
-const NOTE_NO_ROOM = 'there was no room to keep the bodies';
-
-const HEADER_FIELD = 'header:';
-const BODY_FIELD = 'body';
-const STATUS_FIELD = 'status';
 
 /** What a comparison needs of the thread that it runs in. */
 export interface ComparerHost {
   readonly log: LogSink;
   readonly findings: FindingsPoster;
   onLogSuppressed(): void;
-}
-
-/** The differences of two answers, and which of them count. */
-interface Verdict {
-  readonly diff: AnswerDiff;
-  readonly counted: readonly FieldDiff[];
-  readonly hasStatus: boolean;
-  readonly hasHeader: boolean;
-  readonly hasBody: boolean;
 }
 
 /** What an answer was, when its body is not looked at any more. */
@@ -87,45 +82,47 @@ export class RuleComparer {
     return this.#rules !== null;
   }
 
-  /** Never throws. */
-  diff(primary: Answer, shadow: Answer): AnswerDiff {
+  /** What differs between primary and shadow, noise left out; or why nothing can be said. Never throws. */
+  compareShadow(primary: Answer, shadow: Answer, noise: ExchangeNoise | null): AnswerDiff | UncomparedReason {
+    const diff = this.#diffDetails(primary, shadow, toNoiseFilter(this.profile, noise));
+    const blindness = hasNoRoom(diff) ? 'not_captured' : (noise?.blindness ?? null);
+    // That there is no body where there should be one can be said all the same.
+    if (blindness === null || isOneEmpty(primary, shadow)) return toWhole(diff);
+    // An equal body does not count either: where no difference can, a share of mismatches would come out too small.
+    const seen = diff.diffs.filter(({ field }) => !isBodyField(field));
+    return seen.length === 0 ? blindness : { ...diff, diffs: seen };
+  }
+
+  /** What differs between primary and control. Never throws. */
+  compareControl(primary: Answer, control: Answer): AnswerDiff {
+    return this.#diffDetails(primary, control, null);
+  }
+
+  /** Why the body says nothing of a shadow, by the control's; null: it does say something. */
+  findBlindness(diff: AnswerDiff, primary: Answer, control: Answer): UncomparedReason | null {
+    return this.#rules === null ? null : findBlindness(diff, primary, control, this.#rules);
+  }
+
+  get #hasMask(): boolean {
+    return this.compare.mask.length > 0;
+  }
+
+  #diffDetails(primary: Answer, shadow: Answer, filter: NoiseFilter | null): AnswerDiff {
     const rules = this.#rules;
-    if (rules === null) return this.#diffDigests(primary, shadow, null);
+    if (rules === null) return diffDigests(primary, shadow, this.#hasMask, null);
     // A border although it is our own code: what answers hold is not ours, and a body on which the comparison fails would
     // otherwise end the thread, and the next one, as often as somebody asks for it.
     try {
-      const diff = this.#diff(primary, shadow, rules);
-      const hasNoRoom =
+      // Of two bodies of which one is empty every line differs, and that is no noise.
+      const used = isOneEmpty(primary, shadow) ? toLinelessFilter(filter) : filter;
+      const diff = this.#diff(primary, shadow, rules, used);
+      const isRoomless =
         diff.bodyMethod === 'digest' && (isRefused(primary, rules) || isRefused(shadow, rules));
-      return hasNoRoom ? { ...diff, note: NOTE_NO_ROOM } : diff;
+      return isRoomless ? { ...diff, note: NOTE_NO_ROOM } : diff;
     } catch (error) {
       this.#tellDefect(error);
-      return this.#diffDigests(primary.toDigested(), shadow.toDigested(), NOTE_INTERNAL);
+      return diffDigests(primary.toDigested(), shadow.toDigested(), this.#hasMask, NOTE_INTERNAL);
     }
-  }
-
-  /** By status, number of bytes and digest alone. */
-  #diffDigests(primary: AnswerContent, shadow: AnswerContent, note: string | null): AnswerDiff {
-    const isStatusEqual = primary.status === shadow.status;
-    const isBodyEqual = primary.digest === shadow.digest;
-    if (isStatusEqual && isBodyEqual && note === null) return SAME_BY_DIGEST;
-    const diffs: FieldDiff[] = [];
-    if (!isStatusEqual) {
-      const [before, after] = [String(primary.status), String(shadow.status)];
-      diffs.push({ field: STATUS_FIELD, at: STATUS_FIELD, kind: 'value', primary: before, shadow: after });
-    }
-    if (!isBodyEqual) {
-      const [before, after] = [this.#toDigestText(primary), this.#toDigestText(shadow)];
-      diffs.push({ field: BODY_FIELD, at: BODY_FIELD, kind: 'digest', primary: before, shadow: after });
-    }
-    return { diffs, isCut: false, bodyMethod: 'digest', note };
-  }
-
-  /** Not the digest where places are masked: a short secret could be found by trying. */
-  #toDigestText({ bodyBytes, digest }: AnswerContent): string {
-    const length = bodyBytes === 1 ? '1 byte' : `${bodyBytes} bytes`;
-    if (bodyBytes === 0 || this.compare.mask.length > 0) return length;
-    return `${length}, sha256 ${Buffer.from(digest, 'base64').toString('hex')}`;
   }
 
   #tellDefect(error: unknown): void {
@@ -138,17 +135,11 @@ export class RuleComparer {
   }
 }
 
-const SAME_BY_DIGEST: AnswerDiff = { diffs: [], isCut: false, bodyMethod: 'digest', note: null };
-
 /** What it was and where. Not its message, which may show what is masked. */
 function toTrace(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
   const frames = (error.stack ?? '').split('\n').filter((line) => /^ +at /.test(line));
   return [error.name, ...frames].join('\n');
-}
-
-function isRefused({ body, bodyBytes }: AnswerContent, { maxBodyCaptureBytes }: DiffRules): boolean {
-  return body === null && bodyBytes <= maxBodyCaptureBytes;
 }
 
 /** A shadow or a control of a rule, as what it answers is counted. */
@@ -175,15 +166,29 @@ export class ComparedShadow {
   }
 
   /** There was nothing to compare its answer with. */
-  onUncompared(primary: PrimaryReading): void {
-    this.count(ShadowCell[`uncompared_${primary.uncompared!}`]);
+  onUncompared(reason: UncomparedReason): void {
+    this.count(ShadowCell[`uncompared_${reason}`]);
   }
 
-  /** As a control: whatever differs counts here, and is noise for the shadows. */
-  onControl(diff: AnswerDiff): ExchangeNoise {
-    const noise = new ExchangeNoise(diff);
-    this.comparer.profile.add(noise.fields);
-    this.#countVerdict(toVerdict(diff, diff.diffs));
+  /** As a control: whatever differs counts here, and is noise for the shadows. Null: it says nothing of this exchange. */
+  onControl(primary: Answer, control: Answer): ExchangeNoise | null {
+    const { comparer } = this;
+    const diff = comparer.compareControl(primary, control);
+    // What answers with another status answers something else: an error's body tells nothing of a good one's.
+    if (primary.status !== control.status) {
+      this.#countOutcome(toOutcome(toWhole(diff)));
+      return null;
+    }
+    const blindness = comparer.findBlindness(diff, primary, control);
+    const isSeen = blindness !== 'not_captured' || diff.diffs.some(({ field }) => !isBodyField(field));
+    if (isSeen) this.#countOutcome(toOutcome(toWhole(diff)));
+    else this.count(ShadowCell.uncompared_not_captured);
+    // A control without a body excuses nothing in it: every line would differ.
+    const diffs = isOneEmpty(primary, control)
+      ? diff.diffs.filter(({ field }) => !isBodyField(field))
+      : diff.diffs;
+    const noise = new ExchangeNoise(diffs, blindness);
+    comparer.profile.add(noise);
     return noise;
   }
 
@@ -195,20 +200,20 @@ export class ComparedShadow {
     diff: AnswerDiff,
     noise: ExchangeNoise | null,
   ): void {
-    const verdict = toVerdict(diff, subtractNoise(diff.diffs, this.comparer.profile, noise));
-    this.#countVerdict(verdict);
-    const isMismatch = verdict.counted.length > 0;
+    const outcome = toOutcome(diff);
+    this.#countOutcome(outcome);
+    const isMismatch = diff.diffs.length > 0;
     const timestampMs = Date.now();
     this.#findings!.add({
       timestampMs,
       primaryLatencyMs: primary.latencyMs,
       shadowLatencyMs: answer.latencyMs,
       diffs: diff.diffs,
-      counted: verdict.counted,
+      leftOut: diff.noise,
       noise,
-      draft: isMismatch ? this.#toDraft(exchange, primary, answer, verdict, timestampMs) : null,
+      draft: isMismatch ? this.#toDraft(exchange, primary, answer, diff, timestampMs) : null,
     });
-    if (isMismatch && this.comparer.compare.logMismatches) this.#log(exchange, primary, answer, verdict);
+    if (isMismatch && this.comparer.compare.logMismatches) this.#log(exchange, primary, answer, outcome);
   }
 
   /** No comparison follows. */
@@ -221,13 +226,13 @@ export class ComparedShadow {
     this.#cells[this.#row + cell] = this.#cells[this.#row + cell]! + amount;
   }
 
-  #countVerdict({ diff, counted, hasStatus, hasHeader, hasBody }: Verdict): void {
+  #countOutcome({ diff, hasStatus, hasHeader, hasBody }: Outcome): void {
     this.count(ShadowCell.compared);
     if (this.comparer.isDetailed && diff.bodyMethod === 'digest' && diff.note !== null) {
       this.count(ShadowCell.reduced);
     }
-    if (counted.length < diff.diffs.length) this.count(ShadowCell.noisy);
-    if (counted.length === 0) return;
+    if (diff.noise.length > 0) this.count(ShadowCell.noisy);
+    if (diff.diffs.length === 0) return;
     this.count(ShadowCell.mismatched);
     if (hasStatus) this.count(ShadowCell.status_mismatched);
     if (hasHeader) this.count(ShadowCell.header_mismatched);
@@ -238,7 +243,7 @@ export class ComparedShadow {
     exchange: MirroredExchange,
     primary: PrimaryReading,
     answer: AnswerFacts,
-    { diff, counted }: Verdict,
+    { diffs, isCut, bodyMethod, note }: AnswerDiff,
     timestampMs: number,
   ): ExampleDraft {
     const parts = {
@@ -247,15 +252,15 @@ export class ComparedShadow {
       shadowStatus: answer.status,
       primaryLatencyMs: primary.latencyMs,
       shadowLatencyMs: answer.latencyMs,
-      diffs: counted,
-      isCut: diff.isCut,
-      bodyMethod: diff.bodyMethod,
-      note: diff.note,
+      diffs,
+      isCut,
+      bodyMethod,
+      note,
     };
     return new ExampleDraft(this.comparer.exampleRules, parts, exchange.headText, exchange.bodySample);
   }
 
-  #log(exchange: MirroredExchange, primary: PrimaryReading, answer: AnswerFacts, verdict: Verdict): void {
+  #log(exchange: MirroredExchange, primary: PrimaryReading, answer: AnswerFacts, outcome: Outcome): void {
     const { host, route, mirror } = this.comparer;
     const isLogged = host.log('warn', 'mirror mismatch', {
       route: route.id,
@@ -265,26 +270,14 @@ export class ComparedShadow {
       request_id: exchange.requestId,
       primary_status: primary.status,
       shadow_status: answer.status,
-      status_match: !verdict.hasStatus,
-      body_match: !verdict.hasBody,
-      fields: toSignatureFields(verdict.counted).join(', ').slice(0, LOGGED_FIELDS_LENGTH_MAX),
+      status_match: !outcome.hasStatus,
+      body_match: !outcome.hasBody,
+      fields: toSignatureFields(outcome.diff.diffs).join(', ').slice(0, LOGGED_FIELDS_LENGTH_MAX),
       primary_latency_ms: roundMs(primary.latencyMs),
       shadow_latency_ms: roundMs(answer.latencyMs),
     });
     if (!isLogged) host.onLogSuppressed();
   }
-}
-
-function toVerdict(diff: AnswerDiff, counted: readonly FieldDiff[]): Verdict {
-  let hasStatus = false;
-  let hasHeader = false;
-  let hasBody = false;
-  for (const { field } of counted) {
-    if (field === STATUS_FIELD) hasStatus = true;
-    else if (field.startsWith(HEADER_FIELD)) hasHeader = true;
-    else hasBody = true;
-  }
-  return { diff, counted, hasStatus, hasHeader, hasBody };
 }
 
 function roundMs(ms: number): number {

@@ -26,7 +26,7 @@ export class Comparison {
   #open: number;
   #isControlAwaited: boolean;
   #isKept = false;
-  /** Null until the control has answered, and for good when it does not. */
+  /** Null until the control has answered, and for good when it does not or says nothing. */
   #noise: ExchangeNoise | null = null;
   #waiting: WaitingAnswer[] = [];
 
@@ -71,11 +71,11 @@ export class Comparison {
   onAnswered(shadow: ComparedShadow, answer: Answer | null, latencyMs: number): void {
     const primary = this.#countPrimaryError(shadow);
     if (primary.answer === null || answer === null) {
-      shadow.onUncompared(primary);
+      shadow.onUncompared(primary.uncompared!);
       answer?.release(this.#budget);
       if (shadow.isControl) this.#decideControl(null);
     } else if (shadow.isControl) {
-      this.#decideControl(shadow.onControl(shadow.comparer.diff(primary.answer, answer)));
+      this.#decideControl(shadow.onControl(primary.answer, answer));
       answer.release(this.#budget);
     } else if (this.#isControlAwaited) {
       shadow.count(ShadowCell.awaiting_control);
@@ -105,9 +105,10 @@ export class Comparison {
 
   #compare(shadow: ComparedShadow, answer: Answer, latencyMs: number): void {
     const primary = this.#primary!;
-    const diff = shadow.comparer.diff(primary.answer!, answer);
+    const diff = shadow.comparer.compareShadow(primary.answer!, answer, this.#noise);
     const facts = { status: answer.status, latencyMs };
-    shadow.onCompared(this.#exchange, primary, facts, diff, this.#noise);
+    if (typeof diff === 'string') shadow.onUncompared(diff);
+    else shadow.onCompared(this.#exchange, primary, facts, diff, this.#noise);
     answer.release(this.#budget);
   }
 

@@ -21,8 +21,6 @@ import {
 import { isTraceparent, type SpanIds } from '../core/trace-context.ts';
 import type { UpstreamRequest } from '../upstream/client.ts';
 
-export { toCopyTarget };
-
 const TRACEPARENT_OPENING = '\r\ntraceparent: ';
 /** draft-ietf-httpapi-idempotency-key-header-07 */
 const IDEMPOTENCY_KEY = 'idempotency-key';

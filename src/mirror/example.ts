@@ -12,6 +12,7 @@ import { findHeader, REQUEST_ID } from '../core/headers.ts';
 import type { Mirror, Redaction } from '../core/model.ts';
 import { parseHeadText } from '../core/request-head.ts';
 import type { MismatchDraft } from './findings.ts';
+import { detach } from './memory.ts';
 import { redactHead } from './redaction.ts';
 
 /** Bytes of a request's body that are kept for an example. */
@@ -79,7 +80,8 @@ export class ExampleDraft implements MismatchDraft {
     this.#rules = rules;
     this.#parts = parts;
     this.#headText = headText;
-    this.#body = body;
+    // Of its own: its batch may be much larger than what is counted here.
+    this.#body = body === null ? null : { bytes: detach(body.bytes, 0), bodyBytes: body.bodyBytes };
     this.bytes = FIXED_BYTES + headText.length + (body?.bytes.length ?? 0) + sumBytes(parts.diffs);
   }
 
@@ -121,7 +123,13 @@ function toShownBody(
   }
   // A part of a document is none, and of other text nobody knows where its secrets are.
   if (isCut) return leftOut(`it is too long to be masked: ${bodyBytes} bytes`);
-  const shown = maskJsonText(text, masked);
+  // A border although it is our own code: what clients send must not end the thread.
+  let shown: string | null;
+  try {
+    shown = maskJsonText(text, masked);
+  } catch {
+    return leftOut('masking it failed');
+  }
   return shown === null ? leftOut('it is no JSON that can be masked') : { text: shown, note: null };
 }
 

@@ -79,7 +79,7 @@ export class MirroredExchange {
     return readMethod(this.headText);
   }
 
-  /** As the client sent it. */
+  /** As in `headText`: the client's, with what is redacted replaced, before the rule's own path. */
   get rawTarget(): string {
     return readTarget(this.headText);
   }

@@ -23,12 +23,17 @@ export class FieldSamples {
   }
 
   /** It differed in one comparison. A side without a value has nothing fresh. */
-  add(primary: string | null, shadow: string | null, isCounted: boolean): void {
+  add(primary: string | null, shadow: string | null): void {
     this.#differed++;
-    if (isCounted) this.#counted++;
+    this.#counted++;
     const isPrimaryFresh = primary !== null && this.#primary.learn(primary);
     const isShadowFresh = shadow !== null && this.#shadow.learn(shadow);
     if (isPrimaryFresh && isShadowFresh) this.#fresh++;
+  }
+
+  /** It differed in one comparison, and all of it was noise. */
+  addNoise(): void {
+    this.#differed++;
   }
 
   /** Since the last time. */

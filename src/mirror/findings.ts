@@ -12,8 +12,10 @@ import {
   OTHERS,
   toSignatureFields,
 } from '../core/findings.ts';
+import { ByteBudget } from './budget.ts';
 import { FieldSamples } from './field-samples.ts';
 import { LatencyPairs } from './latency-pairs.ts';
+import { toOwnText } from './memory.ts';
 import type { ExchangeNoise } from './noise.ts';
 
 const REPORT_MS = 500;
@@ -23,8 +25,13 @@ const MISMATCH_BYTES_MAX = 256 * 1024;
 const GROUPS_MAX = 200;
 /** Of one rule and shadow, for as long as they live: what a field's values were is remembered. */
 const FIELDS_MAX = 1000;
-/** Of all mismatches that a thread holds between two posts; over it further ones are only counted. */
+/** Of all mismatches and groups that a thread holds between two posts; over it further ones are only counted. */
 const THREAD_BYTES_MAX = 16 * 1024 * 1024;
+/** Of all fields that a thread remembers; over it further ones are counted as one. */
+const THREAD_FIELD_BYTES_MAX = 16 * 1024 * 1024;
+/** What a group and a field weigh beyond their names; a field with all the values that are remembered of it. */
+const GROUP_BYTES = 256;
+const FIELD_BYTES = 1536;
 
 /** A mismatch that may be reported. What it takes to show it is made only then: most are never shown. */
 export interface MismatchDraft {
@@ -46,8 +53,8 @@ export interface Finding {
   readonly primaryLatencyMs: number;
   readonly shadowLatencyMs: number;
   readonly diffs: readonly FieldDiff[];
-  /** Of `diffs`: not noise. */
-  readonly counted: readonly FieldDiff[];
+  /** Fields of what was left out as noise, each once. */
+  readonly leftOut: readonly string[];
   /** Null where no control's answer took part. */
   readonly noise: ExchangeNoise | null;
   /** Null for a match. */
@@ -58,8 +65,10 @@ export interface Finding {
 export class FindingsPoster {
   readonly #channel: BroadcastChannel;
   readonly #dirty = new Set<ShadowFindings>();
+  /** For what goes with the next report, and for what stays. */
+  readonly reportBytes = new ByteBudget(THREAD_BYTES_MAX);
+  readonly fieldBytes = new ByteBudget(THREAD_FIELD_BYTES_MAX);
   #timer: NodeJS.Timeout | null = null;
-  #heldBytes = 0;
 
   constructor(channelName: string) {
     this.#channel = new BroadcastChannel(channelName);
@@ -76,16 +85,10 @@ export class FindingsPoster {
     this.#timer ??= setTimeout(() => this.#onTimer(), REPORT_MS).unref();
   }
 
-  /** Takes so many more bytes of mismatches, or gives them back when negative. False: no room. */
-  hold(bytes: number): boolean {
-    if (bytes > 0 && this.#heldBytes + bytes > THREAD_BYTES_MAX) return false;
-    this.#heldBytes += bytes;
-    return true;
-  }
-
   /** Posts what the shadow has found since the last report. It finds nothing any more. */
   close(findings: ShadowFindings): void {
     if (this.#dirty.delete(findings)) this.#channel.postMessage(findings.take());
+    findings.forget();
   }
 
   /** Posts everything. */
@@ -119,11 +122,15 @@ interface KeptDraft {
 export class ShadowFindings {
   readonly #subject: FindingsSubject;
   readonly #poster: FindingsPoster;
+  /** When the first of them was compared. */
+  #sinceMs = 0;
   #compared = 0;
   #controlled = 0;
   #groups = new Map<string, Group>();
   #drafts: KeptDraft[] = [];
   #draftBytes = 0;
+  #groupBytes = 0;
+  #fieldBytes = 0;
   /** Over all reports; those of this one are in #touched. */
   readonly #fields = new Map<string, FieldSamples>();
   #touched = new Set<FieldSamples>();
@@ -135,14 +142,17 @@ export class ShadowFindings {
   }
 
   add(finding: Finding): void {
-    if (this.#compared === 0) this.#poster.onDirty(this);
+    if (this.#compared === 0) {
+      this.#sinceMs = finding.timestampMs;
+      this.#poster.onDirty(this);
+    }
     this.#compared++;
     this.#latencies.add(finding.primaryLatencyMs, finding.shadowLatencyMs);
     if (finding.noise !== null) {
       this.#controlled++;
-      for (const field of new Set(this.#samplesOf(finding.noise.fields))) field.controlDiffered++;
+      for (const samples of new Set(this.#samplesOf(finding.noise.fields))) samples.controlDiffered++;
     }
-    if (finding.diffs.length > 0) this.#addFields(finding);
+    if (finding.diffs.length + finding.leftOut.length > 0) this.#addFields(finding);
     if (finding.draft !== null) this.#addMismatch(finding, finding.draft);
   }
 
@@ -150,6 +160,7 @@ export class ShadowFindings {
   take(): FindingsReport {
     const report: FindingsReport = {
       ...this.#subject,
+      sinceMs: this.#sinceMs,
       compared: this.#compared,
       controlled: this.#controlled,
       groups: [...this.#groups.values()].map(toGroupDelta),
@@ -157,51 +168,61 @@ export class ShadowFindings {
       fields: Array.from(this.#touched, (field) => field.take()),
       latencies: this.#latencies.take(),
     };
-    this.#poster.hold(-this.#draftBytes);
+    this.#poster.reportBytes.give(this.#draftBytes + this.#groupBytes);
     this.#compared = 0;
     this.#controlled = 0;
     this.#groups = new Map();
     this.#drafts = [];
     this.#draftBytes = 0;
+    this.#groupBytes = 0;
     this.#touched = new Set();
     return report;
   }
 
+  /** Gives back what it remembers. Nothing is found any more. */
+  forget(): void {
+    this.#fields.clear();
+    this.#poster.fieldBytes.give(this.#fieldBytes);
+    this.#fieldBytes = 0;
+  }
+
   /** A field that differs in many places is one field that differs: its first place stands for it. */
-  #addFields({ diffs, counted }: Finding): void {
-    const countedFields =
-      counted === diffs ? null : new Set(this.#samplesOf(counted.map(({ field }) => field)));
+  #addFields({ diffs, leftOut }: Finding): void {
     const seen = new Set<FieldSamples>();
     for (const { field, primary, shadow } of diffs) {
       const samples = this.#sampleOf(field);
       if (seen.has(samples)) continue;
       seen.add(samples);
-      const isCounted = countedFields === null || countedFields.has(samples);
-      samples.add(primary, shadow, isCounted);
+      samples.add(primary, shadow);
     }
+    for (const samples of new Set(this.#samplesOf(leftOut))) if (!seen.has(samples)) samples.addNoise();
   }
 
   *#samplesOf(fields: Iterable<string>): Iterable<FieldSamples> {
     for (const field of fields) yield this.#sampleOf(field);
   }
 
-  /** Fields beyond the bound are counted as one. */
   #sampleOf(field: string): FieldSamples {
-    let samples = this.#fields.get(field);
-    if (samples === undefined) {
-      const name = this.#fields.size < FIELDS_MAX - 1 ? field : OTHERS;
-      samples = this.#fields.get(name);
-      if (samples === undefined) {
-        samples = new FieldSamples(name);
-        this.#fields.set(name, samples);
-      }
-    }
+    const samples = this.#fields.get(field) ?? this.#openField(field);
     this.#touched.add(samples);
     return samples;
   }
 
-  #addMismatch({ counted, timestampMs }: Finding, draft: MismatchDraft): void {
-    const fields = toSignatureFields(counted);
+  /** Fields beyond the bounds are counted as one. */
+  #openField(field: string): FieldSamples {
+    const others = this.#fields.get(OTHERS);
+    const bytes = FIELD_BYTES + field.length * 2;
+    const hasRoom = this.#fields.size < FIELDS_MAX - 1 && this.#poster.fieldBytes.take(bytes);
+    if (!hasRoom && others !== undefined) return others;
+    if (hasRoom) this.#fieldBytes += bytes;
+    const name = hasRoom ? toOwnText(field) : OTHERS;
+    const samples = new FieldSamples(name);
+    this.#fields.set(name, samples);
+    return samples;
+  }
+
+  #addMismatch({ diffs, timestampMs }: Finding, draft: MismatchDraft): void {
+    const fields = toSignatureFields(diffs);
     const group = this.#group(fields, timestampMs);
     group.count++;
     group.lastMs = timestampMs;
@@ -209,7 +230,7 @@ export class ShadowFindings {
     while (this.#drafts.length >= MISMATCHES_MAX || this.#draftBytes + draft.bytes > MISMATCH_BYTES_MAX) {
       this.#evict();
     }
-    if (!this.#poster.hold(draft.bytes)) return;
+    if (!this.#poster.reportBytes.take(draft.bytes)) return;
     this.#draftBytes += draft.bytes;
     this.#drafts.push({ draft, group });
     group.kept++;
@@ -224,20 +245,23 @@ export class ShadowFindings {
     const [evicted] = this.#drafts.splice(at, 1);
     evicted!.group.kept--;
     this.#draftBytes -= evicted!.draft.bytes;
-    this.#poster.hold(-evicted!.draft.bytes);
+    this.#poster.reportBytes.give(evicted!.draft.bytes);
   }
 
   #group(fields: readonly string[], nowMs: number): Group {
     const key = fields.join('\n');
-    let group = this.#groups.get(key);
-    if (group !== undefined) return group;
-    const isFull = this.#groups.size >= GROUPS_MAX - 1;
-    if (isFull) {
-      group = this.#groups.get(OTHERS);
-      if (group !== undefined) return group;
-    }
-    group = { fields: isFull ? [OTHERS] : fields, count: 0, firstMs: nowMs, lastMs: nowMs, kept: 0 };
-    this.#groups.set(isFull ? OTHERS : key, group);
+    const known = this.#groups.get(key);
+    if (known !== undefined) return known;
+    const others = this.#groups.get(OTHERS);
+    const bytes = GROUP_BYTES + key.length * 4;
+    const hasRoom = this.#groups.size < GROUPS_MAX - 1 && this.#poster.reportBytes.take(bytes);
+    if (!hasRoom && others !== undefined) return others;
+    if (hasRoom) this.#groupBytes += bytes;
+    const group: Group = {
+      fields: hasRoom ? fields.map(toOwnText) : [OTHERS],
+      ...{ count: 0, firstMs: nowMs, lastMs: nowMs, kept: 0 },
+    };
+    this.#groups.set(hasRoom ? key : OTHERS, group);
     return group;
   }
 }

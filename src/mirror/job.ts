@@ -2,7 +2,7 @@
 //
 // Records follow each other in a batch's buffer or in the ring (ring.ts). A record is one of
 //   job     one tapped exchange: which shadows get a copy, the request as the primary got it, the primary's answer
-//   chunk   a piece of a primary's answer that is too long to travel inside its job; hashed as it comes
+//   chunk   a piece of a primary's answer that is too long to travel inside its job; captured or hashed as it comes
 //   forget  no job will follow for the chunks of that stream
 //   gap     nothing: the rest of the ring, where the next record did not fit in one piece
 // The request head is what went to the primary over the wire (core/request-head.ts), one byte per character.
@@ -23,8 +23,6 @@ export const PrimaryAnswer = {
   notCaptured: 5,
 } as const;
 export type PrimaryAnswer = (typeof PrimaryAnswer)[keyof typeof PrimaryAnswer];
-
-export { SHADOWS_MAX } from '../core/model.ts';
 
 const KIND_JOB = 1;
 const KIND_CHUNK = 2;
@@ -65,7 +63,7 @@ export interface JobFields {
   lines: string;
 }
 
-function sumBytes(chunks: readonly Uint8Array[]): number {
+export function sumBytes(chunks: readonly Uint8Array[]): number {
   let total = 0;
   for (const chunk of chunks) total += chunk.length;
   return total;
@@ -106,14 +104,15 @@ export function writeJob(
   fields: JobFields,
   headText: string,
   body: readonly Uint8Array[],
-  answer: readonly Uint8Array[],
+  answer: Buffer,
+  answerBytes: number,
 ): void {
   writeOpening(view, at, KIND_JOB, length, fields.rule);
   view.setUint8(at + AT_ANSWER, fields.answer);
   view.setUint16(at + AT_STATUS, fields.status, true);
   view.setUint32(at + AT_SHADOWS, fields.shadows, true);
   view.setUint32(at + AT_BODY_BYTES, sumBytes(body), true);
-  view.setUint32(at + AT_ANSWER_BYTES, sumBytes(answer), true);
+  view.setUint32(at + AT_ANSWER_BYTES, answerBytes, true);
   view.setUint32(at + AT_STREAM, fields.stream, true);
   view.setFloat64(at + AT_LATENCY, fields.primaryLatencyMs, true);
   view.setFloat64(at + AT_TAPPED, fields.tappedMs, true);
@@ -123,7 +122,8 @@ export function writeJob(
   view.setUint32(at + AT_LINES_BYTES, fields.lines.length, true);
   const linesAt = align(end);
   const linesEnd = fields.lines === '' ? linesAt : linesAt + writeLatin1(memory, fields.lines, linesAt);
-  copyChunks(memory, answer, align(copyChunks(memory, body, align(linesEnd))));
+  const answerAt = align(copyChunks(memory, body, align(linesEnd)));
+  if (answerBytes > 0) answer.copy(memory, answerAt, 0, answerBytes);
 }
 
 /** Writes the record that chunkRecordBytes() has measured. */

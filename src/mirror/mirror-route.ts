@@ -5,6 +5,7 @@ import { type Mirror, ROLE_CONTROL } from '../core/model.ts';
 import type { ExchangeObserver, Observation, ObservedExchange } from '../core/observer.ts';
 import { LimitWindow } from '../core/window.ts';
 import type { ShadowAccount } from './account.ts';
+import type { AnswerMemory } from './answer-memory.ts';
 import { isBreakerOpen } from './breaker.ts';
 import { Decision } from './decision.ts';
 import type { Lane } from './lane.ts';
@@ -23,6 +24,7 @@ export interface MirrorRouteParts {
   /** Writer index of the front end. */
   readonly writer: number;
   readonly lanes: readonly Lane[];
+  readonly answerMemory: AnswerMemory;
   readonly isOverloaded: () => boolean;
   readonly isStopped: () => boolean;
   readonly nextStream: () => number;
@@ -119,6 +121,10 @@ export class MirrorRoute implements Observation {
 
   releaseTap(tap: Tap): void {
     if (this.#spare.length < SPARE_MAX) this.#spare.push(tap);
+  }
+
+  get answerMemory(): AnswerMemory {
+    return this.#parts.answerMemory;
   }
 
   nextStream(): number {

@@ -15,6 +15,7 @@ import {
 import type { Clock } from '../core/clock.ts';
 import type { Observation } from '../core/observer.ts';
 import { ShadowAccount } from './account.ts';
+import { AnswerMemory } from './answer-memory.ts';
 import { Lane } from './lane.ts';
 import { MirrorRoute } from './mirror-route.ts';
 
@@ -41,6 +42,7 @@ export class Mirroring {
   readonly #accounts = new Map<string, ShadowAccount>();
   /** Accounts that no route uses any more. */
   readonly #leaving = new Set<ShadowAccount>();
+  readonly #answerMemory = new AnswerMemory();
   #nextKey = 1;
   #nextStream = 1;
   #stopped = false;
@@ -85,6 +87,7 @@ export class Mirroring {
       accounts: mirror.shadows.map((shadow, index) => this.#account(entry, shadow.origin, index)),
       writer: frontendWriter(this.#options.writers, this.#options.frontend),
       lanes: this.lanes,
+      answerMemory: this.#answerMemory,
       isOverloaded: this.#options.isOverloaded,
       isStopped: () => this.#stopped,
       nextStream: () => this.#stream(),

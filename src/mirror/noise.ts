@@ -1,78 +1,152 @@
 // What differs between two answers of the same version, and so says nothing about a shadow.
 //
-// A field that differs between primary and control is noise in that exchange; one that has differed there often is noise of
-// the route, also in exchanges whose control gave no answer. One profile for each rule and thread; nothing here is
-// ever shared or stored.
+// A difference between primary and control is noise in that exchange; one that has been there often is noise of the route,
+// also in exchanges whose control gave no answer. Noise is of a kind: a value that is another one each time excuses another
+// value, not a missing one. Status and bodies as a whole are never noise. One profile for each rule and thread; nothing
+// here is ever shared or stored.
 
-import type { AnswerDiff, FieldDiff } from '../core/diff/answer-diff.ts';
+import type { UncomparedReason } from '../core/book.ts';
+import type { DiffKind, FieldDiff, NoiseFilter } from '../core/diff/answer-diff.ts';
+import { canBeNoise, isOftenNoise, NOISE_SHARE_MIN } from '../core/findings.ts';
+import { toOwnText } from './memory.ts';
 
-/** Fields that a profile knows. Others are not remembered: they are noise in their exchange alone. */
+/** Fields, each with a kind, that a profile knows. Others are not remembered: they are noise in their exchange alone. */
 const PROFILE_FIELDS_MAX = 1000;
-/** A field is noise of the route when it has differed so often, and in such a share of the controlled comparisons. */
-const DIFFERED_MIN = 3;
-const DIFFERED_SHARE_MIN = 0.05;
+/** Controlled comparisons after which all that is known counts half: what is no noise any more is unlearnt. */
+const HALVED_AFTER = 1000;
+/** Of a full profile: controlled comparisons until rare fields are looked for again. */
+const CLEARED_AFTER = 100;
+
+/** Kinds of noise. A field that one side alone has may be missing as well as extra. */
+type NoiseClass = 'presence' | 'type' | 'value' | 'length' | 'order';
+
+/** Null: never by its field. */
+const NOISE_CLASS: Readonly<Record<DiffKind, NoiseClass | null>> = {
+  missing: 'presence',
+  extra: 'presence',
+  type: 'type',
+  value: 'value',
+  length: 'length',
+  order: 'order',
+  text: null,
+  digest: null,
+};
 
 const BODY = 'body';
+
+function toKey(noiseClass: NoiseClass, field: string): string {
+  return `${noiseClass} ${field}`;
+}
+
+/** Whether noise of some kind excuses a difference. `hasNoise` is asked by key. */
+function isExcused(field: string, kind: DiffKind, hasNoise: (key: string) => boolean): boolean {
+  const own = NOISE_CLASS[kind];
+  if (own === null) return false;
+  // What is sometimes of another type has another value all the more.
+  return hasNoise(toKey(own, field)) || (own === 'value' && hasNoise(toKey('type', field)));
+}
 
 /** What was seen to differ between primary and control of a rule. */
 export class NoiseProfile {
   readonly #differed = new Map<string, number>();
+  /** Both count as `#differed` does: halved now and then. */
   #controlled = 0;
+  #untilHalved = HALVED_AFTER;
+  #untilCleared = 0;
 
-  /** The fields of one comparison with the control, each once. */
-  add(fields: Iterable<string>): void {
+  /** One comparison with the control. */
+  add(noise: ExchangeNoise): void {
     this.#controlled++;
-    for (const field of fields) {
-      const differed = this.#differed.get(field);
-      if (differed === undefined && this.#differed.size >= PROFILE_FIELDS_MAX) continue;
-      this.#differed.set(field, (differed ?? 0) + 1);
+    this.#untilCleared--;
+    for (const [key, field] of noise.keys) {
+      if (!canBeNoise(field)) continue;
+      const differed = this.#differed.get(key);
+      if (differed !== undefined) this.#differed.set(key, differed + 1);
+      else if (this.#hasRoom()) this.#differed.set(toOwnText(key), 1);
     }
+    if (--this.#untilHalved === 0) this.#halve();
   }
 
-  isNoise(field: string): boolean {
-    const differed = this.#differed.get(field);
-    return (
-      differed !== undefined && differed >= DIFFERED_MIN && differed >= this.#controlled * DIFFERED_SHARE_MIN
-    );
+  isNoise(field: string, kind: DiffKind): boolean {
+    return this.#differed.size > 0 && isExcused(field, kind, (key) => this.#isOften(key));
+  }
+
+  #isOften(key: string): boolean {
+    return isOftenNoise(this.#differed.get(key) ?? 0, this.#controlled);
+  }
+
+  /** A full profile gives up what has become rare, but does not look for it with each field that it has no room for. */
+  #hasRoom(): boolean {
+    if (this.#differed.size < PROFILE_FIELDS_MAX) return true;
+    if (this.#untilCleared > 0) return false;
+    this.#untilCleared = CLEARED_AFTER;
+    const rare = this.#controlled * NOISE_SHARE_MIN;
+    for (const [key, differed] of this.#differed) if (differed < rare) this.#differed.delete(key);
+    return this.#differed.size < PROFILE_FIELDS_MAX;
+  }
+
+  #halve(): void {
+    this.#untilHalved = HALVED_AFTER;
+    this.#controlled = Math.floor(this.#controlled / 2);
+    for (const [key, differed] of this.#differed) {
+      if (differed === 1) this.#differed.delete(key);
+      else this.#differed.set(key, Math.floor(differed / 2));
+    }
   }
 }
 
-/** What a control's answer says of its own exchange. */
+/** What a control's answer, of the primary's status, says of its own exchange. */
 export class ExchangeNoise {
   /** Each once. */
   readonly fields: ReadonlySet<string>;
+  /** Fields by kind and field. */
+  readonly keys: ReadonlyMap<string, string>;
+  /** Why the body of this exchange says nothing of a shadow; null when it does. */
+  readonly blindness: UncomparedReason | null;
   /**
    * An array of another length, or in another order, shifts what stands in it: differences in its elements follow from that
    * and are noise in this exchange, though never of the route.
    */
   readonly #shifted: readonly string[];
-  readonly #hasBody: boolean;
+  /** Places of lines of text. */
+  readonly #lines: ReadonlySet<string>;
 
-  constructor({ diffs }: AnswerDiff) {
-    this.fields = new Set(diffs.map(({ field }) => field));
-    this.#shifted = diffs
-      .filter(({ kind }) => kind === 'length' || kind === 'order')
-      .map(({ field }) => toElementPrefix(field));
-    this.#hasBody = diffs.some(({ field }) => field.startsWith(BODY));
+  constructor(diffs: readonly FieldDiff[], blindness: UncomparedReason | null = null) {
+    const fields = new Set<string>();
+    const keys = new Map<string, string>();
+    const shifted: string[] = [];
+    const lines = new Set<string>();
+    for (const { field, kind, at } of diffs) {
+      fields.add(field);
+      const noiseClass = NOISE_CLASS[kind];
+      if (noiseClass !== null) keys.set(toKey(noiseClass, field), field);
+      if (kind === 'length' || kind === 'order') shifted.push(toElementPrefix(field));
+      if (kind === 'text') lines.add(at);
+    }
+    this.fields = fields;
+    this.keys = keys;
+    this.blindness = blindness;
+    this.#shifted = shifted;
+    this.#lines = lines;
   }
 
-  covers({ field, kind }: FieldDiff): boolean {
-    if (this.fields.has(field)) return true;
-    // Where only digests were compared, the control's would have differed too, whichever place it is that differs.
-    if (kind === 'digest' && field === BODY) return this.#hasBody;
-    return this.#shifted.some((prefix) => field.startsWith(prefix));
+  covers(field: string, kind: DiffKind, at: string): boolean {
+    // All lines have one field: only the same line is excused.
+    if (kind === 'text') return this.#lines.has(at);
+    if (NOISE_CLASS[kind] === null) return false;
+    return (
+      isExcused(field, kind, (key) => this.keys.has(key)) ||
+      this.#shifted.some((prefix) => field.startsWith(prefix))
+    );
   }
 }
 
-/** The differences that are not noise. The same list when none is. */
-export function subtractNoise(
-  diffs: readonly FieldDiff[],
-  profile: NoiseProfile,
-  noise: ExchangeNoise | null,
-): readonly FieldDiff[] {
-  if (diffs.length === 0) return diffs;
-  const counted = diffs.filter((diff) => !profile.isNoise(diff.field) && !noise?.covers(diff));
-  return counted.length === diffs.length ? diffs : counted;
+/** What is left out of a comparison with a shadow. `noise`: what the control said, or null without its answer. */
+export function toNoiseFilter(profile: NoiseProfile, noise: ExchangeNoise | null): NoiseFilter {
+  return {
+    covers: (field, kind, at) =>
+      field !== 'status' && (profile.isNoise(field, kind) || noise?.covers(field, kind, at) === true),
+  };
 }
 
 function toElementPrefix(field: string): string {

@@ -10,6 +10,7 @@ import {
   FORGET_RECORD_BYTES,
   type JobFields,
   jobBytes,
+  sumBytes,
   writeChunk,
   writeForget,
   writeJob,
@@ -53,15 +54,17 @@ export class Outbox {
     this.#isDirect = false;
   }
 
-  /** Returns the record's bytes, as for the others. */
+  /** `answer`: its first `answerBytes`. Returns the record's bytes, as for the others. */
   writeJob(
     fields: JobFields,
     headText: string,
     body: readonly Uint8Array[],
-    answer: readonly Uint8Array[],
+    answer: Buffer,
+    answerBytes = answer.length,
   ): number {
-    const length = jobBytes(headText.length, fields.lines.length, sumBytes(body), sumBytes(answer));
-    writeJob(this.#batch, this.#batch.reserve(length), length, fields, headText, body, answer);
+    const length = jobBytes(headText.length, fields.lines.length, sumBytes(body), answerBytes);
+    const at = this.#batch.reserve(length);
+    writeJob(this.#batch, at, length, fields, headText, body, answer, answerBytes);
     return this.#close(length);
   }
 
@@ -116,10 +119,4 @@ class BatchMemory {
     this.memory = memory;
     this.view = new DataView(memory.buffer);
   }
-}
-
-function sumBytes(chunks: readonly Uint8Array[]): number {
-  let total = 0;
-  for (const chunk of chunks) total += chunk.length;
-  return total;
 }

@@ -32,20 +32,15 @@ export function captureBytesMax(mirror: Mirror): number {
 
 /** The answers of primaries that come in pieces, ahead of their jobs. */
 export class PrimaryStreams {
-  readonly #budget: CaptureBudget;
   /** Null for a stream that there was no room for, so that its further pieces are not taken for a beginning. */
   readonly #streams = new Map<number, BodyCapture | null>();
   #open = 0;
 
-  constructor(budget: CaptureBudget) {
-    this.#budget = budget;
-  }
-
   /** The chunk is copied or hashed at once: a kept one would keep its whole batch in memory. */
-  onChunk(stream: number, chunk: Uint8Array, bytesMax: number): void {
+  onChunk(stream: number, chunk: Uint8Array, budget: CaptureBudget, bytesMax: number): void {
     let running = this.#streams.get(stream);
     if (running === undefined) {
-      running = this.#open < STREAMS_MAX ? new BodyCapture(this.#budget, bytesMax) : null;
+      running = this.#open < STREAMS_MAX ? new BodyCapture(budget, bytesMax) : null;
       this.#streams.set(stream, running);
       if (running !== null) this.#open++;
     }

@@ -11,11 +11,14 @@ import type { ShadowClients } from './clients.ts';
 import { type ComparerHost, RuleComparer } from './comparer.ts';
 import type { ExchangeRule } from './exchange.ts';
 import type { Limiter, RedisLimit } from './limiter.ts';
+import { JobRedactor } from './redaction.ts';
 import { type ShadowHost, ShadowLane } from './shadow.ts';
 import type { MirrorRule } from './task.ts';
 
 export interface RuleLane extends ExchangeRule {
   readonly key: number;
+  /** Null without rules. */
+  readonly redactor: JobRedactor | null;
   readonly limit: { readonly settings: Limit; readonly window: LimitWindow } | null;
   /** One that Redis counts; `limit` is null then. */
   readonly redisLimit: RedisLimit | null;
@@ -42,7 +45,7 @@ export interface RuleParts {
 
 /** Every rule that was opened is closed. */
 export function openRule(parts: RuleParts, { key, entry }: MirrorRule): RuleLane {
-  const { host, writers, clients, spanIds, budget } = parts;
+  const { host, writers, clients, spanIds } = parts;
   const { route, memory } = entry;
   const { mirror } = route;
   assert(mirror !== null, 'a mirror rule without mirror');
@@ -59,7 +62,8 @@ export function openRule(parts: RuleParts, { key, entry }: MirrorRule): RuleLane
     mirror,
     spanIds,
     comparer,
-    budget,
+    budget: parts.budget.openShare(),
+    redactor: openRedactor(host, route, mirror),
     limit: toLimit(mirror, memory.limit),
     redisLimit: openRedisLimit(parts.limiter, entry, cells, row + ShadowCell.limit_errors),
     shadows: [],
@@ -92,6 +96,11 @@ function openComparer(host: ComparerHost, route: Route, mirror: Mirror): RuleCom
   if (compare === null) return null;
   const rules = compare.detail === null ? null : compileDiffRules(compare.detail, compare.mask);
   return new RuleComparer(host, route, mirror, compare, rules);
+}
+
+function openRedactor(host: ComparerHost, { id }: Route, { redact }: Mirror): JobRedactor | null {
+  const { headers, query, json } = redact;
+  return headers.length + query.length + json.length === 0 ? null : new JobRedactor(host, id, redact);
 }
 
 function openRedisLimit(

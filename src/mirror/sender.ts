@@ -17,7 +17,6 @@ import { FindingsPoster } from './findings.ts';
 import { type Job, PrimaryAnswer, type RecordVisitor, readBatch } from './job.ts';
 import { type LimitedJob, Limiter, type RedisLimit } from './limiter.ts';
 import { captureBytesMax, PrimaryStreams, readPrimary } from './primary.ts';
-import { redactJob } from './redaction.ts';
 import { closeRule, openRule, type RuleLane, type RuleParts } from './rule.ts';
 import type { ShadowHost, ShadowLane } from './shadow.ts';
 import type { Batch, MirrorRule, MirrorWorkerData } from './task.ts';
@@ -62,8 +61,7 @@ export class MirrorSender implements ShadowHost, ComparerHost, RecordVisitor {
   readonly #parts: RuleParts;
   readonly #laneCells: Float64Array;
   readonly #laneRow: number;
-  readonly #budget = new CaptureBudget();
-  readonly #streams = new PrimaryStreams(this.#budget);
+  readonly #streams = new PrimaryStreams();
   readonly #limiter = new Limiter(this);
   readonly #rules = new Map<number, RuleLane>();
   readonly #waiting = new Set<ShadowLane>();
@@ -87,7 +85,7 @@ export class MirrorSender implements ShadowHost, ComparerHost, RecordVisitor {
       clients: this.#clients,
       limiter: this.#limiter,
       spanIds: new SpanIds(),
-      budget: this.#budget,
+      budget: new CaptureBudget(),
       onCopyEnd: (rule) => this.#onCopyEnd(rule),
     };
     this.#laneCells = processBook.lanes;
@@ -140,11 +138,13 @@ export class MirrorSender implements ShadowHost, ComparerHost, RecordVisitor {
     this.#copies += named.length;
     for (const shadow of named) shadow.onReceived();
     // Before the limit is asked: what is not sent takes nothing of it.
-    const job = redactJob(received, rule.mirror.redact);
+    const job = rule.redactor === null ? received : rule.redactor.redact(received);
     if (job === null) {
       this.#skip('unredactable', rule, received, named, streamed);
       return;
     }
+    // What a body has grown by counts for the queue too, and the other way round.
+    if (job !== received) this.#release(rule, received.bytes - job.bytes);
     const nowMs = this.clock();
     if (rule.limit !== null) {
       const { settings, window } = rule.limit;
@@ -167,7 +167,8 @@ export class MirrorSender implements ShadowHost, ComparerHost, RecordVisitor {
   }
 
   #readPrimary(exchange: MirroredExchange, job: Job, streamed: BodyCapture | null): void {
-    exchange.comparison?.setPrimary(readPrimary(job, streamed, exchange.rule.mirror, this.#budget));
+    const { mirror, budget } = exchange.rule;
+    exchange.comparison?.setPrimary(readPrimary(job, streamed, mirror, budget));
   }
 
   #skip(
@@ -198,7 +199,7 @@ export class MirrorSender implements ShadowHost, ComparerHost, RecordVisitor {
 
   onChunk(key: number, stream: number, chunk: Buffer, bytes: number): void {
     const rule = this.#rule(key);
-    this.#streams.onChunk(stream, chunk, captureBytesMax(rule.mirror));
+    this.#streams.onChunk(stream, chunk, rule.budget, captureBytesMax(rule.mirror));
     this.#release(rule, bytes);
   }
 

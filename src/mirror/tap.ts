@@ -1,16 +1,16 @@
 // What is kept of one exchange for its copy, from the decision to mirror it until its job is in the outbox.
 //
-// Keeps references to body chunks that it shares with the primary's request; bounded by the route's max_body and
-// max_queued. Ends in exactly one of: handed over, skipped, dropped. One object serves many exchanges in turn.
+// Keeps references to body chunks that it shares with the primary's request, and what is compared of the primary's
+// answer; bounded by the route's max_body and max_queued. Ends in exactly one of: handed over, skipped, dropped. One object serves many exchanges in turn.
 
 import { type DropReason, ShadowCell, type SkipReason } from '../core/book.ts';
 import type { ExchangeObserver, ObservedExchange } from '../core/observer.ts';
+import { INLINE_ANSWER_MAX } from './answer-memory.ts';
 import { chunkRecordBytes, type JobFields, jobBytes, PrimaryAnswer } from './job.ts';
 import type { Lane } from './lane.ts';
 import type { MirrorRoute } from './mirror-route.ts';
 
-/** A longer answer of the primary goes ahead of its job in pieces, instead of being kept until it is complete. */
-const INLINE_ANSWER_MAX = 16 * 1024;
+const NOTHING = Buffer.alloc(0);
 
 export class Tap implements ExchangeObserver {
   readonly #route: MirrorRoute;
@@ -22,7 +22,8 @@ export class Tap implements ExchangeObserver {
   #shadows = 0;
   #requestEnded = false;
   readonly #body: Uint8Array[] = [];
-  readonly #answer: Uint8Array[] = [];
+  /** Holds the first bytes of the answer, lent; null while there are none. */
+  #answer: Buffer | null = null;
   #heldBytes = 0;
   #bodyBytes = 0;
   #answerBytes = 0;
@@ -81,23 +82,20 @@ export class Tap implements ExchangeObserver {
 
   onAnswerHead(status: number, lines: string): void {
     this.#fields.status = status;
-    if (this.#route.comparesHeaders) this.#fields.lines = lines;
+    if (!this.#route.comparesHeaders || this.#shadows === 0) return;
+    // Kept for as long as the answer takes, and a client may take long.
+    if (this.#hold(lines.length)) this.#fields.lines = lines;
+    else this.#drop('queue_full');
   }
 
   onAnswerBody(chunk: Uint8Array): void {
     if (this.#shadows === 0 || !this.#route.compares || !this.#captured) return;
     if (this.#fields.stream === 0) {
-      if (this.#answerBytes + chunk.length <= INLINE_ANSWER_MAX && this.#hold(chunk.length)) {
-        this.#answerBytes += chunk.length;
-        // Only lent.
-        this.#answer.push(new Uint8Array(chunk));
-        return;
-      }
+      if (this.#holdAnswer(chunk)) return;
       this.#fields.stream = this.#route.nextStream();
       this.#release(this.#answerBytes);
-      for (const held of this.#answer) this.#sendAhead(held);
-      this.#answerBytes = 0;
-      this.#answer.length = 0;
+      if (this.#answer !== null) this.#sendAhead(this.#answer.subarray(0, this.#answerBytes));
+      this.#dropAnswer();
     }
     this.#sendAhead(chunk);
   }
@@ -125,8 +123,7 @@ export class Tap implements ExchangeObserver {
 
   #endWithoutAnswer(answer: PrimaryAnswer): void {
     this.#forget();
-    this.#answer.length = 0;
-    this.#answerBytes = 0;
+    this.#dropAnswer();
     this.#end(answer);
   }
 
@@ -138,7 +135,6 @@ export class Tap implements ExchangeObserver {
     }
     this.#exchange = null;
     this.#lane = null;
-    this.#fields.lines = '';
     this.#route.releaseTap(this);
   }
 
@@ -160,7 +156,7 @@ export class Tap implements ExchangeObserver {
     }
     fields.answer = this.#route.compares ? answer : PrimaryAnswer.none;
     fields.shadows = this.#shadows;
-    lane.outbox.writeJob(fields, headText, this.#body, this.#answer);
+    lane.outbox.writeJob(fields, headText, this.#body, this.#answer ?? NOTHING, this.#answerBytes);
     if (answer === PrimaryAnswer.streamed) this.#isStreamOpen = false;
     this.#route.onHanded(this.#laneIndex, this.#shadows, bytes);
     lane.onRecord();
@@ -213,9 +209,31 @@ export class Tap implements ExchangeObserver {
     this.#shadows = 0;
     this.#forget();
     this.#release(this.#heldBytes);
+    this.#fields.lines = '';
     // Not for nothing: the engine's setter costs 500 instructions.
     if (this.#body.length > 0) this.#body.length = 0;
-    if (this.#answer.length > 0) this.#answer.length = 0;
+    this.#dropAnswer();
+  }
+
+  /** The chunk is only lent. */
+  #holdAnswer(chunk: Uint8Array): boolean {
+    const bytes = this.#answerBytes + chunk.length;
+    if (bytes > INLINE_ANSWER_MAX || !this.#hold(chunk.length)) return false;
+    this.#answer ??= this.#route.answerMemory.take();
+    if (this.#answer === null) {
+      this.#release(chunk.length);
+      return false;
+    }
+    this.#answer.set(chunk, this.#answerBytes);
+    this.#answerBytes = bytes;
+    return true;
+  }
+
+  #dropAnswer(): void {
+    this.#answerBytes = 0;
+    if (this.#answer === null) return;
+    this.#route.answerMemory.give(this.#answer);
+    this.#answer = null;
   }
 
   #hold(bytes: number): boolean {

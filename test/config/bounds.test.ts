@@ -268,9 +268,19 @@ test('ids have 1 to 64 letters, digits, dots, underscores and hyphens', () => {
     listProblems(`routes:\n  - id: ${id}\n    path: /\n    backends: [{ url: "http://h" }]\n`).map(
       (p) => p.path,
     );
-  for (const id of ['a', 'A.b_c-9', 'a'.repeat(64), '"1"']) assert.deepEqual(paths(id), [], id);
-  for (const id of ['""', 'a'.repeat(65), '"a b"', 'a/b', '1', 'ä'])
+  for (const id of ['a', 'A.b_c-9', 'a'.repeat(64), '"1"', '"..."', '".a"'])
+    assert.deepEqual(paths(id), [], id);
+  for (const id of ['""', 'a'.repeat(65), '"a b"', 'a/b', '1', 'ä', '.', '".."'])
     assert.deepEqual(paths(id), ['routes[0].id'], id);
+});
+
+test('what no path of a URL can hold is no id', () => {
+  for (const id of ['.', '..']) {
+    const [problem] = listProblems(
+      `routes:\n  - id: ${id}\n    path: /\n    backends: [{ url: "http://h" }]\n`,
+    );
+    assert.match(problem!.message, /must not be \. or \.\.: they cannot stand in the path of a URL/);
+  }
 });
 
 test('a path starts with / and has visible ASCII characters without ? and #', () => {

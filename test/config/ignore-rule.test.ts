@@ -6,9 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseDocument } from 'yaml';
-import { checkResource } from '../../src/config/apisix/check.ts';
 import { translateRoute } from '../../src/config/apisix/route.ts';
-import { toIgnoreLine, toIgnoreRule, withIgnored } from '../../src/config/ignore-rule.ts';
+import { findObstacle, toIgnoreLine, toIgnoreRule, withIgnored } from '../../src/config/ignore-rule.ts';
 import type { Tree } from '../../src/config/source.ts';
 import { formatField } from '../../src/core/diff/json-path.ts';
 import { parseMirror } from './kit.ts';
@@ -70,23 +69,38 @@ test(`whatever a shadow calls its fields, the line below compare ignores just th
   );
 });
 
-test('a route without the plugin gets one that compares in detail', () => {
-  const route = { uri: '/', plugins: { 'proxy-mirror': { host: 'http://s' } } };
-  const changed = withIgnored(route, RULE);
-  assert.deepEqual(changed, {
-    uri: '/',
-    plugins: {
-      'proxy-mirror': { host: 'http://s' },
-      'umbra-compare': { enabled: true, detailed_diff: true, ignore_json_fields: ['a'] },
-    },
-  });
-  assert.deepEqual(Object.keys(route.plugins), ['proxy-mirror'], 'what was given stays as it was');
-  assert.equal(checkResource('routes', changed), null);
-  const { route: translated } = translateRoute('r', changed, () => undefined, {
-    mirrorTimeouts: { connectMs: 1, sendMs: 1, readMs: 1 },
-  });
-  assert.deepEqual(translated!.mirror!.compare!.detail!.ignoreJsonFields, ['a']);
+test('a rule has an effect only where fields are compared', () => {
+  const plugin = (compare: unknown): Tree => ({ uri: '/', plugins: { 'umbra-compare': compare } });
+  const cases: readonly (readonly [Tree, Tree | null, RegExp])[] = [
+    [{ uri: '/' }, null, /^nothing is compared: the route has no plugin umbra-compare$/],
+    [{ uri: '/', plugins: [] }, { upstream: {} }, /has no plugin/],
+    [plugin({}), null, /^fields are not compared: .* no detailed_diff: true$/],
+    [plugin([]), null, /no detailed_diff/],
+    [plugin({ enabled: true }), null, /no detailed_diff/],
+    [plugin({ enabled: false, detailed_diff: true }), null, /^nothing is compared: .* switched off$/],
+    [plugin({ disable: true, detailed_diff: true }), null, /switched off/],
+    [plugin({ _meta: { disable: true }, detailed_diff: true }), null, /switched off/],
+    [plugin({}), plugin({ detailed_diff: true }), /no detailed_diff/],
+    [{ uri: '/' }, plugin({ enabled: false }), /switched off/],
+  ];
+  for (const [route, service, expected] of cases) {
+    assert.match(findObstacle(route, service) ?? '', expected, JSON.stringify(route));
+    // As the route itself says, where it says anything.
+    const mirrored = { ...route, plugins: { ...toMirrored(service), ...toMirrored(route) } };
+    const { route: translated } = translateRoute('r', mirrored, () => undefined, {
+      mirrorTimeouts: { connectMs: 1, sendMs: 1, readMs: 1 },
+    });
+    assert.equal(translated!.mirror!.compare?.detail ?? null, null, JSON.stringify(route));
+  }
+  for (const compare of [{ detailed_diff: true }, { detailed_diff: true, disable: true, _meta: { disable: false } }]) {
+    assert.equal(findObstacle(plugin(compare)), null);
+    assert.equal(findObstacle({ uri: '/' }, plugin(compare)), null);
+  }
 });
+
+function toMirrored(owner: Tree | null): object {
+  return { 'proxy-mirror': { host: 'http://s' }, ...((owner?.plugins ?? {}) as object) };
+}
 
 test('what is there stays, and nothing is named twice', () => {
   const compare = { detailed_diff: true, ignore_headers: ['Server', 'x'], mask: ['m'] };
@@ -103,7 +117,8 @@ test('what is there stays, and nothing is named twice', () => {
 test("an empty table of Lua's is an empty list, and plugins that are none are begun", () => {
   const route = { uri: '/', plugins: { 'umbra-compare': { ignore_headers: {} } } };
   assert.deepEqual(compareOf(withIgnored(route, HEADER)), { ignore_headers: ['server'] });
-  assert.deepEqual(Object.keys(withIgnored({ uri: '/' }, HEADER).plugins as Tree), ['umbra-compare']);
+  const listed = withIgnored({ uri: '/', plugins: [] }, HEADER, { plugins: {} });
+  assert.deepEqual(Object.keys(listed.plugins as Tree), ['umbra-compare']);
 });
 
 test("what the service's plugin says is taken over, because the route's takes its place", () => {

@@ -77,7 +77,7 @@ test('an id comes by the path or by the body, and both must agree', async (t) =>
     true,
     'a/b',
   ];
-  for (const id of [...notIds, 'a b', 'x'.repeat(65)]) {
+  for (const id of [...notIds, 'a b', 'x'.repeat(65), '.', '..']) {
     for (const path of ['routes', 'routes/7', 'routes/true', 'routes/9007199254740992']) {
       const answer = await put(path, id);
       const message =

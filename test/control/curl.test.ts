@@ -71,6 +71,7 @@ const nasty = fc.constantFrom(
   '$(id)',
   "$'\\x41'",
   '\u202e',
+  '\u3164',
   '\u2028',
   '\x1b[2J',
   'é',
@@ -131,6 +132,16 @@ test('nothing that a terminal or an eye could be deceived by stands in a command
     'a\u00a0b',
     'a\x9bb',
     'a\u0301',
+    // Letters and symbols that show nothing.
+    'a\u3164b',
+    'a\u115fb',
+    'a\u1160b',
+    'a\uffa0b',
+    'a\u2800b',
+    'a\u{1d159}b',
+    'a\u17b4b',
+    // The same, where something else needs numbers already.
+    'a\n\u3164b',
   ]) {
     assert.match(quoteWord(text), /^[\x20-\x7e]*$/, JSON.stringify(text));
     assert.match(quoteBytes(Buffer.from(text, 'utf8').toString('latin1')), /^[\x20-\x7e]*$/);
@@ -142,6 +153,7 @@ test('nothing that a terminal or an eye could be deceived by stands in a command
   assert.equal(quoteWord('Zürich 東京 😀'), "'Zürich 東京 😀'");
   assert.equal(quoteBytes('\xe9'), "$'\\351'");
   assert.equal(quoteWord('a\n!1'), "$'a\\012\\0411'");
+  assert.equal(quoteWord('a\u3164'), "$'a\\343\\205\\244'");
 });
 
 interface Side {

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { CLIENTS_MAX, EventFeed, HEARTBEAT_MS, LATE_MS_MAX } from '../../src/control/events.ts';
+import { CLIENTS_MAX, EventFeed, HEARTBEAT_MS, LATE_MS_MAX, LINGER_MS, TICK_MS } from '../../src/control/events.ts';
 import { FindingsStore } from '../../src/control/findings-store.ts';
 import { createLedger, type Ledger } from '../../src/control/ledger.ts';
 import { setPaused } from '../../src/control/pause.ts';
@@ -307,6 +307,39 @@ test('an end of the listener is not held up by clients, whether they read or not
   await api.close();
   assert.ok(performance.now() - begun < 3000);
   await listener.until(() => listener.isEnded);
+});
+
+test('clients that come and go cost one reading of the routes a second, and what did not change is not told anew for a while', async (t) => {
+  const routes = Array.from({ length: 50 }, (_, index) => sampleRoute({ id: `route-${index}` }));
+  const { ledger, findings, feed, port, setNow } = await openFeed(t, routes);
+  const rows = t.mock.method(ledger, 'rows');
+  const counts = t.mock.method(findings, 'countMismatches');
+  const visit = async (): Promise<void> => {
+    const listener = await listen(port);
+    await listener.until(() => listener.events.length === 1);
+    assert.deepEqual(
+      [listener.events[0]!.full, Object.keys(listener.events[0]!.routes).length],
+      [true, routes.length],
+    );
+    listener.close();
+  };
+  // The feed's timer may tick meanwhile: it reads once a second too, as long as somebody is there.
+  for (let client = 0; client < 40; client++) await visit();
+  assert.ok(rows.mock.callCount() <= 10, `${rows.mock.callCount()} readings`);
+  const before = rows.mock.callCount();
+  setNow(NOW_MS + TICK_MS);
+  counts.mock.resetCalls();
+  bump(ledger.rows()[7]!.shadows[0]!.book, 'sent');
+  await visit();
+  assert.ok(rows.mock.callCount() > before);
+  // One look at each route, and one that has changed.
+  assert.ok(counts.mock.callCount() < 2 * routes.length, `${counts.mock.callCount()} looks`);
+  while (feed.clients > 0) await visit();
+  setNow(NOW_MS + TICK_MS + 2 * LINGER_MS);
+  feed.tick();
+  counts.mock.resetCalls();
+  await visit();
+  assert.ok(counts.mock.callCount() >= 2 * routes.length, 'nothing is kept for good');
 });
 
 test('nothing is computed without clients, and a thousand routes cost little each second', async (t) => {

@@ -42,6 +42,8 @@ export function sampleReport(more: Partial<FindingsReport> = {}): FindingsReport
     route: 'api',
     revision: '1',
     shadow: SHADOW,
+    // After whatever has begun.
+    sinceMs: Number.MAX_SAFE_INTEGER,
     compared: mismatches.length,
     controlled: 0,
     groups: mismatches.map(({ diffs, timestampMs }) => ({

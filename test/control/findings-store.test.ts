@@ -2,12 +2,19 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { FIELD_LENGTH_MAX, FIELDS_MAX } from '../../src/control/field-table.ts';
+import {
+  FindingsInbox,
+  REPORT_BYTES_MAX,
+  REPORTS_MAX,
+  REPORTS_PER_TURN,
+} from '../../src/control/findings-inbox.ts';
 import { FindingsStore, openFindings } from '../../src/control/findings-store.ts';
 import { createLedger } from '../../src/control/ledger.ts';
-import { GROUPS_MAX, RING_BYTES_MAX } from '../../src/control/mismatch-store.ts';
+import { GROUPS_MAX, MismatchStore, RING_BYTES_MAX } from '../../src/control/mismatch-store.ts';
 import { PAIRS_MAX } from '../../src/control/pair-ring.ts';
 import { ShadowCell } from '../../src/core/book.ts';
 import type { FieldDelta } from '../../src/core/findings.ts';
@@ -191,6 +198,72 @@ test('all routes together are bounded: the one that has most gives up half', () 
   assert.equal(store.countMismatches('small', null), 5);
   assert.ok(store.countMismatches('large', null) >= 10);
   assert.ok(store.losses().mismatch_no_room > 0);
+});
+
+test('a report costs the same however many routes have mismatches, and room is made for many at once', (t) => {
+  const ids = Array.from({ length: 500 }, (_, index) => `route-${index}`);
+  const { store, enter } = open(
+    ids.map((id) => ({ id })),
+    { mismatchBytesMax: 2 ** 20 },
+  );
+  const give = (route: string): void => store.accept(sampleReport({ route, mismatches: [sampleMismatch()] }));
+  for (const id of ids) give(id);
+  const looks = t.mock.getter(MismatchStore.prototype, 'bytes');
+  for (let round = 0; round < 10; round++) give('route-0');
+  assert.ok(looks.mock.callCount() <= 20, `${looks.mock.callCount()} looks for ten reports`);
+  looks.mock.resetCalls();
+  const sum = (): number => ids.reduce((total, id) => total + (store.route(id)?.mismatches?.bytes ?? 0), 0);
+  let reports = 0;
+  for (; store.losses().mismatch_no_room === 0; reports++) give(ids[reports % 100]!);
+  assert.ok(sum() <= 2 ** 20 * (7 / 8), `${sum()} bytes`);
+  assert.ok(reports > 50);
+  // What is cleared and what goes is given back.
+  looks.mock.restore();
+  for (const id of ids) store.clearMismatches(id);
+  const lost = store.losses().mismatch_no_room;
+  for (let round = 0; round < 500; round++) give(ids[round]!);
+  assert.equal(store.losses().mismatch_no_room, lost);
+  enter(
+    ids.map((id) => ({ id, revision: '2' })),
+    2000,
+  );
+  for (const route of ids) store.accept(sampleReport({ route, revision: '2', mismatches: [sampleMismatch()] }));
+  assert.equal(store.losses().mismatch_no_room, lost);
+});
+
+test('reports are added up a few at a time, in their order, and none is kept beyond the bound', async (t) => {
+  const { store } = open([{ id: 'api' }]);
+  const accept = t.mock.method(store, 'accept');
+  const inbox = new FindingsInbox(store);
+  t.after(() => inbox.close());
+  const order = (): number[] => accept.mock.calls.map(({ arguments: [report] }) => report.compared);
+  const count = 3 * REPORTS_PER_TURN + 1;
+  for (let compared = 0; compared < count; compared++) inbox.push(sampleReport({ compared }));
+  const perTurn = [order().length];
+  while (inbox.waiting > 0) {
+    const before = order().length;
+    await turn();
+    perTurn.push(order().length - before);
+  }
+  assert.ok(
+    perTurn.every((each) => each <= REPORTS_PER_TURN),
+    `${perTurn}`,
+  );
+  assert.deepEqual(
+    order(),
+    Array.from({ length: count }, (_, index) => index),
+  );
+  await turn();
+  for (let index = 0; index < REPORTS_PER_TURN + REPORTS_MAX; index++) inbox.push(sampleReport());
+  assert.deepEqual([inbox.waiting, store.losses().report_no_room], [REPORTS_MAX, 0]);
+  inbox.push(sampleReport());
+  assert.deepEqual([inbox.waiting, store.losses().report_no_room], [REPORTS_MAX, 1]);
+  while (inbox.waiting > 0) await turn();
+  await turn();
+  const large = sampleReport({ mismatches: [sampleMismatch({ requestBody: 'x'.repeat(2 ** 20) })] });
+  for (let index = 0; index < REPORTS_PER_TURN + REPORT_BYTES_MAX / 2 ** 20; index++) inbox.push(large);
+  assert.equal(inbox.waiting, REPORT_BYTES_MAX / 2 ** 20 - 1);
+  assert.equal(store.losses().report_no_room, 2);
 });
 
 test('the newest pairs of latencies are kept, in their order, for each shadow', () => {

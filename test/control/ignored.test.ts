@@ -96,6 +96,26 @@ test('a route of a file is 409, with the line that its file needs', async (t) =>
   assert.deepEqual(api.notes, []);
 });
 
+test('where no fields are compared a rule would do nothing: 409 says why, and nothing is written', async (t) => {
+  const cases = [
+    [{}, /has no plugin umbra-compare/],
+    [{ 'umbra-compare': { enabled: false } }, /switched off/],
+    [{ 'umbra-compare': { enabled: true } }, /detailed_diff/],
+  ] as const;
+  for (const [plugins, reason] of cases) {
+    const api = await open(t, plugins);
+    const before = JSON.stringify(api.catalog.find('routes', 'api'));
+    const answer = await ignore(api, 'body:id');
+    assert.equal(answer.status, 409);
+    const { applied, rule, error, place } = answer.body as Record<string, unknown>;
+    assert.deepEqual([applied, rule, place], [false, 'ignore_json_fields: [id]', undefined]);
+    assert.match(String(error), reason);
+    assert.equal(JSON.stringify(api.catalog.find('routes', 'api')), before);
+    assert.deepEqual(api.notes, []);
+    await api.close();
+  }
+});
+
 test('what no rule can ignore, and what is no such request, is 400 and changes nothing', async (t) => {
   const api = await open(t, DETAILED);
   const before = JSON.stringify(readPlugins(api));

@@ -49,7 +49,13 @@ test('mismatches have the fields that they are known by, and what umbra knows be
   assert.equal(answer.headers['x-content-type-options'], 'nosniff');
   assert.match(answer.headers['content-type']!, /^application\/json/);
   const { groups, entries, stored_bytes, ...head } = answer.body as Record<string, unknown[]>;
-  assert.deepEqual(head, { route: 'api', total_mismatches: 47, stored_count: 2, capacity: 100 });
+  assert.deepEqual(head, {
+    route: 'api',
+    total_mismatches: 47,
+    stored_count: 2,
+    capacity: 100,
+    left_out: { groups: 0, entries: 0 },
+  });
   assert.ok(Number(stored_bytes) > 0);
   const [entry, older] = entries as Record<string, unknown>[];
   const { curl, ...rest } = entry!;
@@ -151,7 +157,9 @@ test('limit cuts the entries, and DELETE clears entries and groups and keeps the
   assert.deepEqual(await read('?limit=0'), [0, 1, 5, 9]);
   assert.deepEqual(await read('?limit=999999999'), [5, 1, 5, 9]);
   for (const limit of ['', '-1', '1.5', 'x', '1&limit=2', '9999999999']) {
-    assertError(await ask('GET', `/mirrors/api/mismatches?limit=${limit}`), 400, /limit/);
+    assertError(await ask('GET', `/mirrors/api/mismatches?limit=${limit}`), 400, /^limit/);
+    const groups = limit.replace('limit', 'groups');
+    assertError(await ask('GET', `/mirrors/api/mismatches?groups=${groups}`), 400, /^groups/);
   }
   const cleared = await ask('DELETE', '/mirrors/api/mismatches');
   assert.deepEqual([cleared.status, cleared.text], [204, '']);
@@ -237,6 +245,8 @@ test('fields say what differs how often, what is noise, and what is proposed whe
         delta('body:five', { ...always, controlDiffered: 5 }),
         delta('body:four', { ...always, controlDiffered: 4 }),
         delta('header:x-id', { differed: 100, counted: 0, fresh: 100, controlDiffered: 100 }),
+        delta('body', { differed: 3, counted: 3, fresh: 0, controlDiffered: 100 }),
+        delta('status', { differed: 2, counted: 2, fresh: 0, controlDiffered: 100 }),
       ],
     }),
   );
@@ -254,6 +264,8 @@ test('fields say what differs how often, what is noise, and what is proposed whe
       ['header:x-id', 'noise', 1],
       ['body:five', 'noise', 0.05],
       ['body:four', 'counted', 0.04],
+      ['body', 'counted', 1],
+      ['status', 'counted', 1],
     ],
   );
 });
@@ -302,6 +314,9 @@ test('pausing sets the word that front ends look at, tells the log once, and out
   assert.deepEqual([word(), await isShown()], [1, true]);
   enter([sampleRoute({ id: 'a/b', revision: '2' })]);
   assert.deepEqual([word(), await isShown()], [1, true]);
+  enter([sampleRoute({ id: 'a/b', revision: '3', shadows: null })]);
+  enter([sampleRoute({ id: 'a/b', revision: '4' })]);
+  assert.deepEqual([word(), await isShown()], [1, true]);
   const resumed = await ask('DELETE', '/mirrors/a%2Fb/pause');
   assert.deepEqual([resumed.status, resumed.body], [200, { route: 'a/b', paused: false }]);
   assert.deepEqual([word(), await isShown()], [0, false]);
@@ -309,6 +324,19 @@ test('pausing sets the word that front ends look at, tells the log once, and out
     ['mirror paused', { route: 'a/b' }],
     ['mirror resumed', { route: 'a/b' }],
   ]);
+});
+
+test('a paused route that is deleted and made again is not paused', async (t) => {
+  const { ask, ledger, enter } = await openMirrorApi(t, [sampleRoute({ id: 'api' })]);
+  const before = ledger.row('api')!;
+  assert.equal((await ask('PUT', '/mirrors/api/pause')).status, 200);
+  enter([]);
+  // Front ends that have not heard of it yet must not begin to send.
+  assert.equal(before.book.words[0], 1);
+  enter([sampleRoute({ id: 'api' })]);
+  assert.equal(ledger.row('api')!.book.words[0], 0);
+  assert.equal(((await ask('GET', '/mirrors/api')).body as { readonly paused: boolean }).paused, false);
+  assert.equal(ledger.row('api')!.book.buffer, before.book.buffer, 'counters go on');
 });
 
 test('the control stands beside the shadows, in no total of theirs', async (t) => {

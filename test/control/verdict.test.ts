@@ -14,8 +14,10 @@ import {
   toResult,
 } from '../../src/control/verdict-rules.ts';
 import { BreakerState, RouteWord, ShadowCell, ShadowWord } from '../../src/core/book.ts';
+import type { FindingsReport } from '../../src/core/findings.ts';
 import type { Compare, Mirror, Route, Thresholds } from '../../src/core/model.ts';
 import { toShareLower, toShareUpper } from '../../src/core/statistics.ts';
+import { sampleReport } from './findings-sample.ts';
 import { CONTROL, OTHER_SHADOW, SHADOW, sampleRoute } from './sample.ts';
 
 const BEGIN_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -48,6 +50,7 @@ class Scene {
   readonly ledger: Ledger = createLedger({ frontends: 2, lanes: 1 });
   readonly findings: FindingsStore;
   #nowMs = BEGIN_MS;
+  #revision = '1';
 
   constructor(opening: Opening = {}) {
     this.ledger.enter([toRoute(opening), sampleRoute({ id: 'plain', shadows: null })]);
@@ -56,6 +59,7 @@ class Scene {
 
   enter(route: Route, nowMs: number): void {
     this.#nowMs = nowMs;
+    this.#revision = route.revision;
     this.ledger.enter([route]);
     this.findings.follow();
   }
@@ -77,10 +81,18 @@ class Scene {
     }
   }
 
-  /** So many copies that were answered and compared. */
+  /** So many copies that were answered and compared, as books and reports tell of it. */
   addCompared(compared: number, mismatched = 0, origin = SHADOW): void {
     const sent = { matched: compared, sent: compared, answered: compared, compared, mismatched };
     this.add(sent, origin);
+    this.tell(compared, mismatched, { shadow: origin });
+  }
+
+  /** What a thread reports of comparisons. */
+  tell(compared: number, mismatched: number, more: Partial<FindingsReport> = {}): void {
+    const group = { fields: ['status'], firstMs: 0, lastMs: 0 };
+    const groups = mismatched === 0 ? [] : [{ ...group, count: mismatched }];
+    this.findings.accept(sampleReport({ revision: this.#revision, compared, groups, ...more }));
   }
 
   report(
@@ -88,23 +100,22 @@ class Scene {
     fields: readonly (readonly [string, number, number])[] = [],
     { compared = 0, controlled = 0, origin = SHADOW } = {},
   ): void {
-    this.findings.accept({
-      route: 'api',
-      revision: '1',
-      shadow: origin,
-      compared,
-      controlled,
-      groups: [],
-      mismatches: [],
-      fields: fields.map(([field, differed, counted]) => ({
-        field,
-        differed,
-        counted,
-        controlDiffered: 0,
-        fresh: 0,
-      })),
-      latencies: Float32Array.from(latencies),
-    });
+    this.findings.accept(
+      sampleReport({
+        revision: this.#revision,
+        shadow: origin,
+        compared,
+        controlled,
+        fields: fields.map(([field, differed, counted]) => ({
+          field,
+          differed,
+          counted,
+          controlDiffered: 0,
+          fresh: 0,
+        })),
+        latencies: Float32Array.from(latencies),
+      }),
+    );
   }
 
   read(query = '', id = 'api'): Verdict {
@@ -130,7 +141,12 @@ test('10,000 comparisons without a mismatch pass: at most 0.03 %', () => {
     mismatch: 'pass',
     error: 'pass',
     p99_ratio: 'not_judged',
+    sample: 'pass',
   });
+  assert.equal(
+    toCheck(verdict, 'sample').text,
+    '0 of 10,000 copies found no room or were lost, the primary failed in 0 of 10,000',
+  );
   assert.equal(verdict.route, 'api');
   assert.equal(verdict.revision, '1');
   assert.equal(verdict.since, '2026-01-02T03:04:05.000Z');
@@ -202,6 +218,11 @@ test('a failure that is certain does not wait for the number of comparisons that
     // One unlucky comparison decides nothing.
     [1, 1, 'insufficient'],
     [100, 1, 'insufficient'],
+    [3, 2, 'insufficient'],
+    [30, 2, 'insufficient'],
+    // Certain enough, and yet but two.
+    [2, 2, 'insufficient'],
+    [4, 3, 'fail'],
     [30, 15, 'fail'],
     [999, 300, 'fail'],
   ] as const) {
@@ -209,6 +230,18 @@ test('a failure that is certain does not wait for the number of comparisons that
     scene.addCompared(compared, mismatched);
     assert.equal(scene.read().result, result, `${mismatched} of ${compared}`);
   }
+});
+
+test('without data nothing passes, whatever is allowed', () => {
+  const scene = new Scene({ thresholds: { maxMismatch: 1, maxError: 1 } });
+  assert.deepEqual(toResults(scene.read()), {
+    compared: 'insufficient',
+    mismatch: 'insufficient',
+    error: 'insufficient',
+    p99_ratio: 'not_judged',
+    sample: 'insufficient',
+  });
+  assert.equal(toCheck(scene.read(), 'sample').text, 'no copy was due');
 });
 
 test('of several results the worst counts, and no result is no pass', () => {
@@ -226,6 +259,30 @@ test('a threshold of zero means none among those that were compared', () => {
   assert.equal(scene.read().result, 'pass');
   scene.addCompared(1, 1);
   assert.equal(scene.read().result, 'fail');
+  const early = new Scene({ thresholds: { maxMismatch: 0 } });
+  early.addCompared(2, 1);
+  assert.equal(early.read().result, 'fail');
+});
+
+test('a threshold of zero for errors fails with the first one beyond those of the primary', () => {
+  for (const [shadow, primary, result] of [
+    [0, 0, 'pass'],
+    [3, 3, 'pass'],
+    [2, 3, 'pass'],
+    [1, 0, 'fail'],
+    [4, 3, 'fail'],
+  ] as const) {
+    const scene = new Scene({ thresholds: { maxError: 0, minCompared: 100 } });
+    scene.addCompared(99);
+    scene.add({ answered_5xx: shadow, primary_errors: primary });
+    const isFailure = result === 'fail';
+    assert.equal(toCheck(scene.read(), 'error').result, isFailure ? 'fail' : 'insufficient');
+    scene.addCompared(1);
+    const check = toCheck(scene.read(), 'error');
+    assert.equal(check.result, result, check.text);
+    if (isFailure) assert.equal(check.bound, null);
+    if (isFailure) assert.match(check.text, /^errors in \d of 100, of the primary in \d; 0 % more than/);
+  }
 });
 
 test('errors of the shadow count beyond those of the primary for the same copies', () => {
@@ -240,7 +297,7 @@ test('errors of the shadow count beyond those of the primary for the same copies
     [600, 500, 'insufficient'],
   ] as const) {
     const scene = new Scene();
-    scene.add({ matched: 10_000, sent: 10_000, answered: 10_000, compared: 10_000 });
+    scene.addCompared(10_000);
     scene.add({ answered_5xx: shadow, primary_errors: primary });
     const verdict = scene.read();
     assert.equal(toCheck(verdict, 'error').result, result, toCheck(verdict, 'error').text);
@@ -274,9 +331,10 @@ test('a shadow that answers nothing fails after a few copies, before the breaker
     mismatch: 'insufficient',
     error: 'fail',
     p99_ratio: 'not_judged',
+    sample: 'insufficient',
   });
   assert.equal(verdict.dropped.breaker_open, 4997);
-  assert.match(verdict.warnings.join('\n'), /breaker is open/);
+  assert.match(toCheck(verdict, 'sample').text, /^the breaker is open: /);
   assert.match(
     verdict.warnings.join('\n'),
     /4,997 of 5,003 \(99\.9 %\) copies that were due were dropped: breaker_open/,
@@ -368,8 +426,7 @@ test('a route passes when each of its shadows does, and the worst one says why n
 
 test('the control is no shadow: it is neither judged nor counted, and its silence is told', () => {
   const scene = new Scene({ control: CONTROL });
-  scene.addCompared(2000);
-  scene.add({ noisy: 1200 });
+  scene.add({ matched: 2000, sent: 2000, answered: 2000, compared: 2000, noisy: 1200 });
   scene.add({ matched: 2000, sent: 2000, fail_refused: 2000 }, CONTROL);
   scene.report(
     [],
@@ -390,6 +447,135 @@ test('the control is no shadow: it is neither judged nor counted, and its silenc
   assert.doesNotMatch(scene.read().warnings.join('\n'), /control/);
 });
 
+test('a shadow that is down most of the time is not spared by its breaker', () => {
+  const scene = new Scene();
+  scene.addCompared(4000);
+  scene.add({ matched: 12_000, sent: 9, fail_refused: 9, drop_breaker_open: 11_991 });
+  const verdict = scene.read();
+  assert.equal(verdict.result, 'fail');
+  assert.deepEqual(toResults(verdict), {
+    compared: 'pass',
+    mismatch: 'pass',
+    error: 'fail',
+    p99_ratio: 'not_judged',
+    sample: 'pass',
+  });
+  assert.deepEqual(verdict.errors.shadow, { share: 0.75, count: 12_000, of: 16_000 });
+  assert.deepEqual(verdict.errors.primary, { share: 0, count: 0, of: 4009 });
+  assert.match(
+    toCheck(verdict, 'error').text,
+    /^errors in 12,000 of 16,000, 11,991 of them not sent as the breaker was open, of the primary in 0 of 4,009 \(more than 74/,
+  );
+});
+
+test('what keeps the sample from standing for the traffic keeps the verdict from a pass, and never from a failure', () => {
+  type State = (scene: Scene) => void;
+  const breaker = (state: number): State => {
+    return (scene) => {
+      scene.book().words[ShadowWord.breaker_state] = state;
+    };
+  };
+  const drop = (reason: Cell, count: number): State => {
+    return (scene) => scene.add({ matched: count, [reason]: count });
+  };
+  const cases: readonly (readonly [
+    what: string,
+    opening: Opening,
+    state: State | null,
+    text: RegExp | null,
+  ])[] = [
+    ['nothing', {}, null, null],
+    ['open', {}, breaker(BreakerState.open), /^the breaker is open/],
+    ['half open', {}, breaker(BreakerState.half_open), /^the breaker is half open/],
+    ['off', { mirror: { enabled: false } }, null, /^the mirror is switched off$/],
+    ['0 %', { mirror: { percentage: 0 } }, null, /^0 % of the requests are mirrored$/],
+    ['1 %', { mirror: { percentage: 1 } }, null, null],
+    [
+      'paused',
+      {},
+      (scene) => void Atomics.store(scene.ledger.row('api')!.book.words, RouteWord.paused, 1),
+      /^the mirror is paused$/,
+    ],
+    ['5 %', {}, drop('drop_queue_full', 526), null],
+    ['more', {}, drop('drop_queue_full', 527), /^527 of 10,527 \(5 %\) copies that were due found no room/],
+    ['overload', {}, drop('drop_overload', 1000), /^1,000 of 11,000 \(9\.1 %\) copies/],
+    ['lost', {}, drop('drop_worker_lost', 1000), /^1,000 of 11,000/],
+    ['skipped', {}, drop('skip_limit', 100_000), null],
+    ['ended', {}, drop('drop_shutdown', 1000), null],
+    ['primary', {}, (scene) => scene.add({ primary_errors: 500 }), null],
+    [
+      'worse primary',
+      {},
+      (scene) => scene.add({ primary_errors: 501 }),
+      /^the primary itself failed in 501 of 10,000 \(5 %\), which tries nothing: at most 5 % may be$/,
+    ],
+    [
+      'both fail',
+      {},
+      (scene) => scene.add({ primary_errors: 10_000, answered_5xx: 10_000 }),
+      /^the primary itself failed in 10,000 of 10,000 \(100 %\)/,
+    ],
+  ];
+  for (const [what, opening, state, text] of cases) {
+    const scene = new Scene(opening);
+    scene.addCompared(10_000);
+    state?.(scene);
+    const verdict = scene.read();
+    assert.equal(verdict.result, text === null ? 'pass' : 'insufficient', what);
+    assert.equal(toCheck(verdict, 'sample').result, verdict.result, what);
+    if (text !== null) assert.match(toCheck(verdict, 'sample').text, text);
+    scene.addCompared(1000, 1000);
+    assert.equal(scene.read().result, 'fail', what);
+  }
+});
+
+test('what was compared by an older rule does not count, and errors of its copies are told', () => {
+  const scene = new Scene();
+  scene.addCompared(5000, 500);
+  scene.add({ matched: 300, sent: 300 });
+  scene.enter(toRoute({}, '2'), BEGIN_MS + 2000);
+  // They come in late: of 200 the report was on its way, and of 300 the copies.
+  scene.tell(200, 100, { revision: '1' });
+  scene.add({ answered: 290, compared: 290, mismatched: 290, fail_reset: 10, answered_5xx: 40 });
+  scene.tell(290, 290, { revision: '1' });
+  const late = scene.read();
+  assert.deepEqual([late.compared, late.mismatched, late.errors.shadow.count], [0, 0, 50]);
+  assert.deepEqual(late.warnings.slice(0, 2), [
+    'no request has come since the verdict began',
+    '300 copies or more were decided on before the verdict began: they count among the errors',
+  ]);
+  scene.addCompared(10_000, 3);
+  const verdict = scene.read();
+  assert.deepEqual([verdict.compared, verdict.mismatched, verdict.result], [10_000, 3, 'pass']);
+  assert.equal(verdict.warnings.filter((warning) => warning.includes('do not count yet')).length, 0);
+});
+
+test('reports that began before the verdict was asked for anew do not count', () => {
+  const scene = new Scene();
+  scene.addCompared(5000, 500);
+  // The reports of these are on their way.
+  scene.add({ matched: 80, sent: 80, answered: 80, compared: 80, mismatched: 80 });
+  scene.reset(BEGIN_MS + 1000);
+  scene.tell(80, 80, { sinceMs: BEGIN_MS + 1000, latencies: Float32Array.of(1, 2) });
+  assert.deepEqual([scene.read().compared, scene.read().latency_ms.pairs], [0, 0]);
+  scene.add({ matched: 2000, sent: 2000, answered: 2000, compared: 2000, mismatched: 1 });
+  scene.tell(2000, 1, { sinceMs: BEGIN_MS + 1001, latencies: Float32Array.of(1, 2) });
+  const verdict = scene.read();
+  assert.deepEqual([verdict.compared, verdict.mismatched, verdict.latency_ms.pairs], [2000, 1, 1]);
+  assert.equal(verdict.result, 'pass');
+});
+
+test('comparisons whose reports are lost are told', () => {
+  const scene = new Scene();
+  scene.addCompared(950);
+  scene.add({ matched: 50, sent: 50, answered: 50, compared: 50 });
+  assert.deepEqual(scene.read().warnings, []);
+  scene.add({ matched: 10, sent: 10, answered: 10, compared: 10 });
+  assert.deepEqual(scene.read().warnings, [
+    '60 of 1,010 (5.9 %) comparisons do not count yet, or their reports are lost',
+  ]);
+});
+
 test('what may bias the sample is told', () => {
   const scene = new Scene({
     mirror: {
@@ -404,15 +590,17 @@ test('what may bias the sample is told', () => {
   scene.add({ drop_queue_full: 10, drop_overload: 20, sent: 369, answered: 340, fail_reset: 29 });
   scene.add({ compared: 300, mismatched: 1, uncompared_not_captured: 40 });
   const text = scene.read().warnings.join('\n');
+  assert.equal(
+    toCheck(scene.read(), 'sample').text,
+    'the mirror is switched off; the mirror is paused; 30 of 399 (7.5 %) copies that were due found no room or were lost: at most 5 % may be',
+  );
   for (const expected of [
-    /mirror is switched off/,
-    /mirror is paused/,
     /^12\.5 % of the requests are mirrored$/m,
     /methods: safe/,
     /outside of the conditions/,
     /51 of 1,000 \(5\.1 %\) requests were skipped: limit/,
     /30 of 399 \(7\.5 %\) copies that were due were dropped: queue_full, overload/,
-    /40 of 340 \(11\.8 %\) answers had nothing to be compared with/,
+    /40 of 340 \(11\.8 %\) answers had nothing to be compared with: not_captured$/m,
     /29 of 369 \(7\.9 %\) copies got no answer/,
     /digest alone, without detailed_diff/,
   ]) {
@@ -420,6 +608,18 @@ test('what may bias the sample is told', () => {
   }
   // 5 % are not more than 5 %.
   assert.doesNotMatch(text, /body_too_large/);
+});
+
+test('a control that answers with another status more often than one time in a hundred is told', () => {
+  const scene = new Scene({ control: CONTROL });
+  scene.addCompared(1000);
+  scene.report([], [], { compared: 1000, controlled: 1000 });
+  scene.add({ compared: 1000, mismatched: 500, header_mismatched: 500, status_mismatched: 10 }, CONTROL);
+  assert.deepEqual(scene.read().warnings, []);
+  scene.add({ status_mismatched: 1 }, CONTROL);
+  assert.deepEqual(scene.read().warnings, [
+    'the control answers otherwise than the primary, with another status in 11 of 1,000 (1.1 %) comparisons: is it the same version?',
+  ]);
 });
 
 test('comparisons by digest alone are told where detail was asked for', () => {
@@ -434,7 +634,10 @@ test('comparisons by digest alone are told where detail was asked for', () => {
   scene.addCompared(1000, 2);
   assert.deepEqual(scene.read().warnings, []);
   scene.add({ reduced: 3 });
-  assert.match(scene.read().warnings.join(), /3 of 1,000 \(0\.3 %\) comparisons saw the digest/);
+  assert.match(
+    scene.read().warnings.join(),
+    /3 of 1,000 \(0\.3 %\) comparisons saw the digest of the body alone: it was too long, too much work, or neither JSON/,
+  );
 });
 
 test('parameters take the place of the thresholds of the route', () => {

@@ -177,3 +177,21 @@ test('with safe methods alone nothing that writes reaches a shadow', async (t) =
   assert.equal(primary.completed, 8);
   assert.deepEqual(shadows[0]!.requests.map((one) => one.method).toSorted(), ['GET', 'OPTIONS', 'TRACE']);
 });
+
+test('a copy whose kept connection is closed goes out once more when its method says that it may, and as one in the books', async (t) => {
+  const scene = await openScene(t, { redact: NO_REDACTION, maxInFlight: 1 });
+  const { frontend, shadows } = scene;
+  const [shadow] = shadows;
+  shadow!.behave({ cut: { at: 'start', how: 'close' } }, '/cut');
+  for (const [at, method] of ['POST', 'PATCH', 'PUT', 'DELETE'].entries()) {
+    // So that there is a connection that was used before.
+    await send(scene, [{ method, path: '/kept' }]);
+    await frontend.settled(2 * at + 1);
+    await send(scene, [{ method, path: '/cut', body: 'x' }]);
+    await frontend.settled(2 * at + 2);
+  }
+  const report = frontend.report();
+  assert.deepEqual([report.total_success, report.errors.reset], [4, 4]);
+  const cut = shadow!.requests.filter(({ target }) => target === '/cut').map(({ method }) => method);
+  assert.deepEqual(cut, ['POST', 'PATCH', 'PUT', 'PUT', 'DELETE', 'DELETE']);
+});

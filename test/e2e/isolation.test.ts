@@ -184,8 +184,8 @@ for (const compare of [false, true]) {
     for (const mode of ['healthy', 'slow'] as const) {
       const { total_compared, uncompared } = reports[mode]!;
       // The primary's two broken answers leave nothing to compare with.
-      const broken = { primary_failed: 1, primary_incomplete: 1, not_captured: 0 };
-      const nothing = { primary_failed: 0, primary_incomplete: 0, not_captured: 0 };
+      const broken = { primary_failed: 1, primary_incomplete: 1, not_captured: 0, body_is_noise: 0 };
+      const nothing = { primary_failed: 0, primary_incomplete: 0, not_captured: 0, body_is_noise: 0 };
       assert.deepEqual(uncompared, compare ? broken : nothing);
       assert.equal(total_compared, compare ? count - 2 : 0);
     }

@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Verdict } from '../../src/control/verdict.ts';
 import { runVerdict } from '../../src/verdict.ts';
 import { toJunit } from '../../src/verdict-junit.ts';
@@ -18,6 +19,8 @@ import { type Origin, openOrigin } from '../kit/origin.ts';
 import { parseXml, type XmlElement } from './xml.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
+/** Threads report every half second. */
+const COUNTED_MS = 20_000;
 const KEY = 'the-key-of-this-test';
 const folder = mkdtempSync(join(tmpdir(), 'umbra-verdict-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
@@ -67,6 +70,8 @@ interface Scene {
   /** Sends so many requests, of which every `otherEvery`th is for /other. */
   readonly send: (count: number, otherEvery?: number) => Promise<void>;
   readonly admin: string;
+  /** Waits until the verdict on `shop`, or on another route, counts so many comparisons: reports follow the books. */
+  readonly counted: (compared: number, route?: string) => Promise<void>;
 }
 
 /** The route `shop` compares, `plain` only mirrors. Ends with balanced books and nothing left open. */
@@ -113,7 +118,16 @@ ${routes}`,
       outgoing.once('error', reject);
       outgoing.end();
     });
+  const countedNow = async (route: string): Promise<number> =>
+    ((await (await fetch(`${admin}/mirrors/${route}/verdict`)).json()) as Verdict).compared;
   return {
+    counted: async (compared, route = 'shop') => {
+      for (const deadline = performance.now() + COUNTED_MS; ; await sleep(20)) {
+        const found = await countedNow(route);
+        if (found === compared) return;
+        assert.ok(performance.now() < deadline, `${route}: ${found} compared instead of ${compared}`);
+      }
+    },
     gateway,
     primary,
     shadow,
@@ -130,9 +144,10 @@ ${routes}`,
 }
 
 test('a shadow that answers as the primary does passes, and the exit code is 0', async (t) => {
-  const { gateway, admin, send } = await openScene(t);
+  const { gateway, admin, send, counted } = await openScene(t);
   await send(500);
   await gateway.settled({ shop: 500 });
+  await counted(500);
   const { code, out, err } = await verdict(['--admin', admin]);
   assert.equal(code, 0, out + err);
   assert.equal(err, '');
@@ -150,10 +165,11 @@ test('a shadow that answers as the primary does passes, and the exit code is 0',
 });
 
 test('a shadow that is wrong in 3 % of the answers fails, and the exit code is 1', async (t) => {
-  const { gateway, shadow, admin, ask, send } = await openScene(t);
+  const { gateway, shadow, admin, ask, send, counted } = await openScene(t);
   shadow.behave({ body: 'something else' }, '/other');
   await send(1000, 33);
   await gateway.settled({ shop: 1000 });
+  await counted(1000);
   const { code, out } = await verdict(['--admin', admin, '--route', 'shop']);
   assert.equal(code, 1, out);
   assert.match(out, /^shop {2}FAIL {2}1,000 compared, 30 mismatches \(more than 2\.1 %\)/);
@@ -164,10 +180,11 @@ test('a shadow that is wrong in 3 % of the answers fails, and the exit code is 1
 });
 
 test('too little data is neither, and the exit code is 2', async (t) => {
-  const { gateway, admin, ask, send } = await openScene(t);
+  const { gateway, admin, ask, send, counted } = await openScene(t);
   assert.equal((await verdict(['--admin', admin])).code, 2);
   await send(399);
   await gateway.settled({ shop: 399 });
+  await counted(399);
   const { code, out } = await ask();
   assert.equal(code, 2);
   assert.match(out, /open: 399 compared, at least 400 are needed/);
@@ -220,11 +237,48 @@ test('with --wait a time without enough traffic ends with 2, and a gateway that 
   assert.equal(code, 1, out + err);
 });
 
+test('a shadow that is down most of the time fails, though its breaker spares it', async (t) => {
+  const { gateway, shadow, ask, send, counted } = await openScene(t);
+  await send(500);
+  await gateway.settled({ shop: 500 });
+  await counted(500);
+  assert.equal((await ask()).code, 0);
+  shadow.behave({ cut: { at: 'start', how: 'close' } });
+  await send(500);
+  await gateway.settled({ shop: 1000 });
+  const { code, out } = await ask();
+  assert.equal(code, 1, out);
+  assert.match(
+    out,
+    /not met: errors in 500 of 1,000, \d+ of them not sent as the breaker was open, of the primary in 0 of \d+ \(more than 47/,
+  );
+  assert.match(out, /open: the breaker is (?:half )?open/);
+});
+
+test('while the mirror is paused there is no pass', async (t) => {
+  const { gateway, admin, ask, send, counted } = await openScene(t);
+  await send(500);
+  await gateway.settled({ shop: 500 });
+  await counted(500);
+  const pause = async (method: string): Promise<void> => {
+    const answer = await fetch(`${admin}/mirrors/shop/pause`, { method, headers: { 'x-api-key': KEY } });
+    assert.equal(answer.status, 200);
+    await answer.arrayBuffer();
+  };
+  await pause('PUT');
+  const paused = await ask();
+  assert.equal(paused.code, 2);
+  assert.match(paused.out, /open: the mirror is paused\n/);
+  await pause('DELETE');
+  assert.equal((await ask()).code, 0);
+});
+
 test('with --fresh a shadow that was mended passes, and only with the key', async (t) => {
-  const { gateway, shadow, admin, ask, send } = await openScene(t);
+  const { gateway, shadow, admin, ask, send, counted } = await openScene(t);
   shadow.behave({ status: 500, body: 'broken' });
   await send(500);
   await gateway.settled({ shop: 500 });
+  await counted(500);
   const broken = await ask();
   assert.equal(broken.code, 1);
   assert.match(broken.out, /not met: errors in 500 of 500, of the primary in 0/);
@@ -245,6 +299,7 @@ test('with --fresh a shadow that was mended passes, and only with the key', asyn
   assert.match(fresh.out, /^shop {2}TOO LITTLE DATA {2}0 compared/);
   await send(500);
   await gateway.settled({ shop: 1000 });
+  await counted(500);
   const mended = await ask();
   assert.equal(mended.code, 0, mended.out + mended.err);
   assert.match(mended.out, /^shop {2}PASS {2}500 compared/);
@@ -274,6 +329,120 @@ test('what cannot be judged is said in one line and ends with 2', async (t) => {
   assert.equal((await runHere(['--admin', `${admin}/`])).code, 2);
 });
 
+test('a text that nobody reads, or that finds no room, is no pass and no failure', async (t) => {
+  const { gateway, admin, send, counted } = await openScene(t);
+  await send(500);
+  await gateway.settled({ shop: 500 });
+  await counted(500);
+  const run = async (name: string, stdout: 'pipe' | number, stderr: 'pipe' | number): Promise<Outcome> => {
+    const args = ['src/main.ts', 'verdict', '--admin', admin, '--junit', join(folder, name)];
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', stdout, stderr] });
+    // Whoever should read is gone before there is anything.
+    child.stdout?.destroy();
+    let err = '';
+    child.stderr?.on('data', (chunk) => {
+      err += chunk;
+    });
+    const [code] = (await once(child, 'close')) as [number | null];
+    return { code, out: '', err };
+  };
+  const gone = await run('gone.xml', 'pipe', 'pipe');
+  assert.equal(gone.code, 2, gone.err);
+  assert.match(gone.err, /^umbra verdict: .*EPIPE.*\n$/);
+  const full = openSync('/dev/full', 'w');
+  const noRoom = await run('full.xml', full, 'pipe');
+  assert.equal(noRoom.code, 2, noRoom.err);
+  assert.match(noRoom.err, /^umbra verdict: .*ENOSPC.*\n$/);
+  assert.equal((await run('both.xml', full, full)).code, 2);
+  closeSync(full);
+  for (const name of ['gone.xml', 'full.xml', 'both.xml']) {
+    assert.ok(existsSync(join(folder, name)), name);
+    assert.equal(parseXml(readFileSync(join(folder, name), 'utf8')).attributes.failures, '0');
+  }
+});
+
+test('--wait ends in time, whatever answers', async (t) => {
+  const sockets = new Set<{ destroy(): void }>();
+  // Takes every request and answers none.
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  silent.on('connection', (socket) => sockets.add(socket));
+  await once(silent, 'listening');
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    silent.close();
+  });
+  const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const startedAt = performance.now();
+  const { code, err } = await runHere(['--admin', url, '--wait', '200ms']);
+  assert.equal(code, 2);
+  assert.equal(err, `umbra verdict: cannot reach ${url}: no answer within 1 s\n`);
+  assert.ok(performance.now() - startedAt < 8000);
+});
+
+test('when the last answer of a wait does not come, the one before counts', async (t) => {
+  const { gateway, ask } = await openScene(t);
+  const [figures] = (JSON.parse((await ask('--json')).out) as { verdicts: Verdict[] }).verdicts;
+  let answers = 0;
+  const server = createServer((_incoming, answer) => {
+    if (answers++ === 0) answer.end(JSON.stringify(figures));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { code, out, err } = await runHere(['--admin', url, '--route', 'shop', '--wait', '100ms']);
+  server.closeAllConnections();
+  server.close();
+  assert.equal(answers, 2);
+  assert.deepEqual([code, err], [2, '']);
+  assert.match(out, /^shop {2}TOO LITTLE DATA/);
+  await gateway.settled();
+});
+
+test('what is no admin listener is asked about', async (t) => {
+  const server = createServer((_incoming, answer) => answer.writeHead(404).end('not here')).listen(
+    0,
+    '127.0.0.1',
+  );
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { code, err } = await runHere(['--admin', url]);
+  server.closeAllConnections();
+  assert.equal(code, 2);
+  assert.equal(err, `umbra verdict: ${url} answered 404: is this umbra's admin listener?\n`);
+  const blocked = await runHere(['--admin', 'http://127.0.0.1:6000', '--wait', '1m']);
+  assert.equal(blocked.code, 2);
+  assert.match(
+    blocked.err,
+    /cannot reach http:\/\/127\.0\.0\.1:6000: clients of HTTP must not use this port/,
+  );
+});
+
+test('the headline has the bound that decided', async (t) => {
+  const { gateway, ask } = await openScene(t);
+  const [real] = (JSON.parse((await ask('--json')).out) as { verdicts: Verdict[] }).verdicts;
+  const [[origin, figures]] = Object.entries(real!.shadows) as [[string, Verdict['shadows'][string]]];
+  const failed = {
+    ...figures,
+    result: 'fail',
+    compared: 30,
+    mismatched: 15,
+    // Of 95 %; what decided had 99.9 %.
+    mismatch_lower: 0.33,
+    checks: figures.checks.map((check) =>
+      check.name === 'mismatch' ? { ...check, result: 'fail' as const, bound: 0.23 } : check,
+    ),
+  } as const;
+  assert.match(
+    toReport([{ ...real!, ...failed, shadows: { [origin]: failed } }], 'fail'),
+    /^shop {2}FAIL {2}30 compared, 15 mismatches \(more than 23 %\)\n/,
+  );
+  const two = { ...real!, ...failed, compared: 60, shadows: { [origin]: failed, other: figures } };
+  const [head, , first] = toReport([two], 'fail').split('\n');
+  assert.equal(head, 'shop  FAIL  60 compared, 15 mismatches');
+  assert.equal(first, `  ${origin}  FAIL  30 compared, 15 mismatches (more than 23 %)`);
+  await gateway.settled();
+});
+
 test('a gateway that cannot be reached is no pass', async () => {
   const taken = createServer().listen(0, '127.0.0.1');
   await once(taken, 'listening');
@@ -295,6 +464,15 @@ test('a mistake in the command line ends with 2 and the usage', async () => {
     [['--max-mismatch', '2'], /--max-mismatch must be a share from 0 to 1, or a percentage/],
     [['--max-error', '101%'], /--max-error must be/],
     [['--max-p99-ratio', 'x'], /--max-p99-ratio must be a number above 0/],
+    [['--max-mismatch', '-1'], /^umbra verdict: --max-mismatch must be a share .*, found "-1"\n\n/],
+    [['--min-compared', '-5'], /--min-compared must be a whole number from 1 on, found "-5"/],
+    [['--wait', '-1s'], /--wait must be a duration .*, found "-1s"/],
+    [
+      ['--admin', 'http://localhost:91800'],
+      /the port of --admin must be a number from 1 to 65535, found "http:\/\/localhost:91800"/,
+    ],
+    [['--admin', 'http://localhost:port/x'], /the port of --admin must be a number from 1/],
+    [['--admin', 'http://[::1]:0'], /the port of --admin must be a number from 1/],
     [['--wait', 'long'], /--wait must be a duration of at most a day such as 10m, found "long"/],
     [['--wait', '25h'], /--wait must be/],
     [['--admin', 'localhost:9180'], /--admin must be a URL/],
@@ -326,7 +504,7 @@ function findCases(text: string): { readonly suite: XmlElement; readonly cases: 
 
 test('JUnit XML has a test case for each check of each route', async (t) => {
   const id = 'Odd_one.2-x';
-  const { gateway, primary, shadow, ask, send } = await openScene(t);
+  const { gateway, primary, shadow, ask, send, counted } = await openScene(t);
   await gateway.reload(`routes:
   - id: ${JSON.stringify(id)}
     path: /other
@@ -339,6 +517,8 @@ test('JUnit XML has a test case for each check of each route', async (t) => {
   shadow.behave({ body: 'something else' }, '/other');
   await send(400, 10);
   await gateway.settled({ [id]: 40, shop: 360 });
+  await counted(40, id);
+  await counted(360);
   const file = join(folder, 'odd.xml');
   const { code, out, err } = await ask('--junit', file);
   assert.equal(code, 1, out + err);
@@ -346,22 +526,30 @@ test('JUnit XML has a test case for each check of each route', async (t) => {
   const { tests, failures, errors, skipped } = suite.attributes;
   assert.deepEqual(
     { tests, failures, errors, skipped },
-    { tests: '8', failures: '1', errors: '1', skipped: '2' },
+    { tests: '10', failures: '1', errors: '1', skipped: '2' },
   );
   assert.deepEqual(
-    cases.map(({ attributes, children }) => [attributes.classname, attributes.name, children[0]?.name ?? '']),
+    cases.map(({ attributes, children }) => [
+      attributes.classname,
+      attributes.name,
+      children.find(({ name }) => name !== 'system-out')?.name ?? '',
+    ]),
     [
       [`umbra.${id}`, `${shadow.url} compared`, ''],
       [`umbra.${id}`, `${shadow.url} mismatch`, 'failure'],
       // 40 copies without an error leave 7 % possible.
       [`umbra.${id}`, `${shadow.url} error`, 'error'],
       [`umbra.${id}`, `${shadow.url} p99_ratio`, 'skipped'],
+      [`umbra.${id}`, `${shadow.url} sample`, ''],
       ['umbra.shop', `${shadow.url} compared`, ''],
       ['umbra.shop', `${shadow.url} mismatch`, ''],
       ['umbra.shop', `${shadow.url} error`, ''],
       ['umbra.shop', `${shadow.url} p99_ratio`, 'skipped'],
+      ['umbra.shop', `${shadow.url} sample`, ''],
     ],
   );
+  // Warnings go with the sample.
+  assert.match(cases[4]!.children[0]!.text, /digest/);
   assert.match(
     cases[1]!.children[0]!.attributes.message!,
     /^40 of 40 differ \(more than 92\.7 %\); 1 % is allowed$/,
@@ -380,7 +568,8 @@ test('neither JUnit XML nor the report is broken by what no text should have', a
   };
   const [origin, figures] = Object.entries(real!.shadows)[0]!;
   const checks = figures.checks.map((check) => ({ ...check, text: nasty }));
-  const verdicts = [{ ...hostile, checks, shadows: { [origin + nasty]: { ...figures, checks } } }];
+  const warnings = ['one', nasty];
+  const verdicts = [{ ...hostile, checks, shadows: { [origin + nasty]: { ...figures, checks, warnings } } }];
   const { cases } = findCases(toJunit(verdicts, nasty, 0, 1.5));
   const shown = '\ufffd\ufffd\ufffd[2J\u009b\u202e\ufffd\ufffd\ufffd\t\r\n<!--]]>&amp;&"\'\u{1f600}';
   assert.deepEqual(
@@ -388,6 +577,12 @@ test('neither JUnit XML nor the report is broken by what no text should have', a
     [...checks.map(() => `umbra.${shown}`), 'umbra'],
   );
   assert.equal(cases.at(-1)!.children[0]!.attributes.message, shown);
+  const notes = cases.map(({ children }) => children.filter(({ name }) => name === 'system-out'));
+  // Of the check of the sample.
+  assert.deepEqual(
+    notes.map((each) => each.map(({ text }) => text)),
+    [[], [], [], [], [`one\n${shown}`], []],
+  );
   const report = toReport(verdicts, 'insufficient');
   assert.match(report, /\n {2}note: \\u0000\\u0001\\u001b\[2J\\u009b\\u202e/);
   assert.ok(!/[\0-\x09\x0b-\x1f\x7f-\x9f\u202e]/.test(report));

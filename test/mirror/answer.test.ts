@@ -78,6 +78,23 @@ test('without room in the thread a body is hashed, whatever came before', () => 
   assert.equal(budget.left, 0);
 });
 
+test('one rule has half of the thread’s room at most, and all of them together no more than there is', () => {
+  const thread = new CaptureBudget(BUDGET);
+  const [first, second, third] = [thread.openShare(), thread.openShare(), thread.openShare()];
+  const capture = (budget: CaptureBudget, bytes: number): Answer =>
+    toAnswer(200, '', Buffer.alloc(bytes), budget, BUDGET);
+  const half = capture(first, BUDGET / 2);
+  assert.equal(half.body?.length, BUDGET / 2);
+  assert.equal(capture(first, 1).body, null);
+  assert.equal(capture(second, BUDGET / 2 + 1).body, null);
+  const other = capture(second, BUDGET / 2 - 1);
+  assert.equal(other.body?.length, BUDGET / 2 - 1);
+  assert.deepEqual([capture(third, 2).body, capture(third, 1).body?.length, thread.left], [null, 1, 0]);
+  half.release(first);
+  other.release(second);
+  assert.deepEqual([first.left, second.left, thread.left], [BUDGET / 2, BUDGET / 2, BUDGET - 1]);
+});
+
 test('a body that breaks off gives its room back', () => {
   const budget = new CaptureBudget(BUDGET);
   const reader = new BodyCapture(budget, 1000);

@@ -3,9 +3,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { toCopyTarget } from '../../src/core/copy-target.ts';
 import { CONCAT_PREFIX, CONCAT_REPLACE, HOST_NODE, HOST_PASS } from '../../src/core/model.ts';
 import { SpanIds } from '../../src/core/trace-context.ts';
-import { CopyRequest, toCopyHead, toCopyTarget, toShadowHead } from '../../src/mirror/copy.ts';
+import { CopyRequest, toCopyHead, toShadowHead } from '../../src/mirror/copy.ts';
 import { toHeadText } from './head.ts';
 import { toMirror, toShadow } from './rig.ts';
 

@@ -43,9 +43,14 @@ function readJob(bodyBytes: number, neighbourBytes: number, answer: PrimaryAnswe
     fields,
     toHeadText('GET /\r\nhost: h\r\nx-request-id: 7\r\n'),
     [Buffer.alloc(bodyBytes, 'x')],
-    [],
+    Buffer.alloc(0),
   );
-  writer.writeJob(fields, toHeadText('GET /\r\nhost: h\r\n'), [Buffer.alloc(neighbourBytes)], []);
+  writer.writeJob(
+    fields,
+    toHeadText('GET /\r\nhost: h\r\n'),
+    [Buffer.alloc(neighbourBytes)],
+    Buffer.alloc(0),
+  );
   const jobs: Job[] = [];
   readBatch(writer.take(), { onJob: (job) => jobs.push(job), onChunk: () => {}, onForget: () => {} });
   return jobs[0]!;

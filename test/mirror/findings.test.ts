@@ -25,7 +25,7 @@ function toDraft(name: string, bytes = 100): Finding['draft'] {
 function toFinding(edits: Partial<Finding> = {}): Finding {
   const diffs = edits.diffs ?? [];
   const nothing = { timestampMs: 1000, primaryLatencyMs: 1, shadowLatencyMs: 2, noise: null, draft: null };
-  return { ...nothing, diffs, counted: diffs, ...edits };
+  return { ...nothing, diffs, leftOut: [], ...edits };
 }
 
 function mismatch(fields: readonly string[], name: string, timestampMs = 1000, bytes = 100): Finding {
@@ -38,18 +38,14 @@ function targets(report: FindingsReport): string[] {
 
 test('a report says of what it is, how many were compared, and all of it once', () => {
   const findings = openFindings();
-  const noise = new ExchangeNoise({
-    diffs: [toDiff('body:t')],
-    isCut: false,
-    bodyMethod: 'json',
-    note: null,
-  });
+  const noise = new ExchangeNoise([toDiff('body:t')]);
   findings.add(toFinding());
   findings.add(toFinding({ noise }));
-  findings.add(toFinding({ diffs: [toDiff('body:t')], counted: [], noise }));
+  findings.add(toFinding({ leftOut: ['body:t'], noise }));
   findings.add(mismatch(['status', 'body:a', 'body:a'], 'x', 1005));
   findings.add(mismatch(['body:a', 'status'], 'y', 1007));
-  const { latencies, mismatches, fields, ...report } = findings.take();
+  const { latencies, mismatches, fields, sinceMs, ...report } = findings.take();
+  assert.equal(sinceMs, 1000);
   assert.deepEqual(report, {
     ...SUBJECT,
     compared: 5,
@@ -59,10 +55,13 @@ test('a report says of what it is, how many were compared, and all of it once', 
   assert.deepEqual(mismatches, [{ target: 'x' }, { target: 'y' }]);
   assert.deepEqual([...latencies], [1, 2, 1, 2, 1, 2, 1, 2, 1, 2]);
   assert.deepEqual(fields, [
-    { field: 'body:t', differed: 1, counted: 0, controlDiffered: 2, fresh: 1 },
+    { field: 'body:t', differed: 1, counted: 0, controlDiffered: 2, fresh: 0 },
     { field: 'status', differed: 2, counted: 2, controlDiffered: 0, fresh: 1 },
     { field: 'body:a', differed: 2, counted: 2, controlDiffered: 0, fresh: 1 },
   ]);
+  findings.add(mismatch(['status'], 'z', 2000));
+  findings.add(mismatch(['status'], 'z', 2001));
+  assert.equal(findings.take().sinceMs, 2000);
   const next = findings.take();
   assert.deepEqual(
     [next.compared, next.controlled, next.groups, next.fields, next.mismatches],
@@ -125,13 +124,68 @@ test('mismatches of a report hold 256 KiB at most, and one that is longer alone 
 test('mismatches of a thread hold 16 MiB at most until they are posted', () => {
   const poster = new FindingsPoster('umbra-findings-test');
   const all = Array.from({ length: 65 }, () => poster.open(SUBJECT));
-  for (const findings of all) findings.add(mismatch(['status'], 'x', 1, 256 * 1024));
+  // With the group: 256 KiB.
+  const bytes = 256 * 1024 - 256 - 4 * 'status'.length;
+  for (const findings of all) findings.add(mismatch(['status'], 'x', 1, bytes));
   assert.deepEqual(
     all.map((findings) => findings.take().mismatches.length),
     [...Array.from({ length: 64 }, () => 1), 0],
   );
-  all[64]!.add(mismatch(['status'], 'x', 1, 256 * 1024));
+  all[64]!.add(mismatch(['status'], 'x', 1, bytes));
   assert.equal(all[64]!.take().mismatches.length, 1);
+});
+
+test('a field of which one part is noise and another is not differed once', () => {
+  const findings = openFindings();
+  findings.add(toFinding({ diffs: [toDiff('body'), toDiff('body')], leftOut: ['body', 'body:t'] }));
+  assert.deepEqual(findings.take().fields, [
+    { field: 'body', differed: 1, counted: 1, controlDiffered: 0, fresh: 1 },
+    { field: 'body:t', differed: 1, counted: 0, controlDiffered: 0, fresh: 0 },
+  ]);
+});
+
+/** As long as a field may be. */
+function toLongField(name: string): string {
+  return `body:${name.padEnd(500, 'x')}`;
+}
+
+test('names of groups weigh: of a thread they hold 16 MiB at most together with mismatches, and the rest are one', () => {
+  const poster = new FindingsPoster('umbra-findings-test');
+  const fields = Array.from({ length: 32 }, (_, index) => toLongField(`${index}`));
+  // 199 groups of 32 such names are 12.3 MiB.
+  const all = [poster.open(SUBJECT), poster.open(SUBJECT)];
+  const add = (to: ShadowFindings): void => {
+    for (let group = 0; group < 190; group++) {
+      const own = fields.map((field) => `${field}${group}`);
+      to.add(toFinding({ diffs: own.map((field) => toDiff(field)), draft: toDraft('x', 1e9) }));
+    }
+  };
+  for (const findings of all) add(findings);
+  const [first, second] = all.map((findings) => findings.take());
+  assert.equal(first!.groups.length, 190);
+  assert.ok(second!.groups.length > 1 && second!.groups.length < 100, `${second!.groups.length} groups`);
+  const last = second!.groups.at(-1)!;
+  assert.deepEqual([last.fields, last.count], [[OTHERS], 191 - second!.groups.length]);
+  add(all[1]!);
+  assert.equal(all[1]!.take().groups.length, 190, 'what was reported has no weight any more');
+});
+
+test('names of fields weigh as long as they are remembered: 16 MiB of a thread', () => {
+  const poster = new FindingsPoster('umbra-findings-test');
+  const all = Array.from({ length: 8 }, () => poster.open(SUBJECT));
+  const diffs = Array.from({ length: 990 }, (_, index) => toDiff(toLongField(`${index}`)));
+  const add = (to: ShadowFindings): number => {
+    to.add(toFinding({ diffs }));
+    return to.take().fields.length;
+  };
+  const counts = all.map(add);
+  assert.deepEqual(
+    counts.slice(0, 6),
+    Array.from({ length: 6 }, () => 990),
+  );
+  assert.ok(counts[6]! < 990 && counts[7] === 1, `${counts}`);
+  poster.close(all[0]!);
+  assert.equal(add(poster.open(SUBJECT)), 990);
 });
 
 test('groups beyond two hundred are counted as one', () => {

@@ -4,14 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import {
-  chunkRecordBytes,
-  type Job,
-  jobBytes,
-  type PrimaryAnswer,
-  readBatch,
-  SHADOWS_MAX,
-} from '../../src/mirror/job.ts';
+import { SHADOWS_MAX } from '../../src/core/model.ts';
+import { chunkRecordBytes, type Job, jobBytes, type PrimaryAnswer, readBatch } from '../../src/mirror/job.ts';
 import type { Outbox } from '../../src/mirror/outbox.ts';
 import { createOutbox } from './rig.ts';
 
@@ -47,7 +41,7 @@ type Written = typeof records extends fc.Arbitrary<infer T> ? T : never;
 function write(writer: Outbox, batch: Written): number[] {
   return batch.map((record) => {
     if (record.kind === 'job')
-      return writer.writeJob(record, record.headText, record.body, record.answerBody);
+      return writer.writeJob(record, record.headText, record.body, Buffer.concat(record.answerBody));
     if (record.kind === 'chunk') return writer.writeChunk(record.rule, record.stream, record.bytes);
     return writer.writeForget(record.rule, record.stream);
   });
@@ -117,7 +111,7 @@ test('the bytes of a record are known before it is written', () => {
         lines: '',
       } as const;
       assert.equal(
-        writer.writeJob({ ...fields }, line, [body], [answer]),
+        writer.writeJob({ ...fields }, line, [body], Buffer.from(answer)),
         jobBytes(line.length, fields.lines.length, body.length, answer.length),
       );
       assert.equal(writer.writeChunk(1, 1, body), chunkRecordBytes(body.length));

@@ -1,44 +1,112 @@
-// What is subtracted from a shadow's differences: the exchange's own noise, and that of the route.
+// What is noise: the exchange's own, that of the route, by kind; and what never is.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DiffKind, FieldDiff } from '../../src/core/diff/answer-diff.ts';
-import { ExchangeNoise, NoiseProfile, subtractNoise } from '../../src/mirror/noise.ts';
+import { DIFF_KINDS, type DiffKind, type FieldDiff } from '../../src/core/diff/answer-diff.ts';
+import { ExchangeNoise, NoiseProfile, toNoiseFilter } from '../../src/mirror/noise.ts';
 
-function toDiff(field: string, kind: DiffKind = 'value'): FieldDiff {
-  return { field, at: field, kind, primary: '1', shadow: '2' };
+function toDiff(field: string, kind: DiffKind = 'value', at = field): FieldDiff {
+  return { field, at, kind, primary: '1', shadow: '2' };
 }
 
 function toNoise(...diffs: FieldDiff[]): ExchangeNoise {
-  return new ExchangeNoise({ diffs, isCut: false, bodyMethod: 'json', note: null });
+  return new ExchangeNoise(diffs);
 }
 
 /** Fields that are left of these. */
 function left(diffs: readonly FieldDiff[], profile: NoiseProfile, noise: ExchangeNoise | null): string[] {
-  return subtractNoise(diffs, profile, noise).map(({ field }) => field);
+  const filter = toNoiseFilter(profile, noise);
+  return diffs.filter(({ field, kind, at }) => !filter.covers(field, kind, at)).map(({ field }) => field);
 }
 
 const QUIET = new NoiseProfile();
+const NOTHING = toNoise();
+
+function learn(profile: NoiseProfile, times: number, noise: ExchangeNoise): void {
+  for (let time = 0; time < times; time++) profile.add(noise);
+}
 
 test('what differs from the control too is noise, and nothing else', () => {
-  const diffs = ['status', 'header:etag', 'body:a', 'body:ab', 'body:a.b'].map((field) => toDiff(field));
+  const fields = ['status', 'header:etag', 'body:a', 'body:ab', 'body:a.b'];
+  const diffs = fields.map((field) => toDiff(field));
   assert.deepEqual(left(diffs, QUIET, toNoise(toDiff('body:a'), toDiff('header:etag'))), [
     'status',
     'body:ab',
     'body:a.b',
   ]);
-  assert.equal(subtractNoise(diffs, QUIET, toNoise(toDiff('body:x'))), diffs);
-  assert.equal(subtractNoise(diffs, QUIET, null), diffs);
+  assert.deepEqual(left(diffs, QUIET, toNoise(toDiff('body:x'))), fields);
+  assert.deepEqual(left(diffs, QUIET, null), fields);
+});
+
+for (const [noisy, covered] of [
+  ['value', ['value']],
+  ['missing', ['missing', 'extra']],
+  ['extra', ['missing', 'extra']],
+  ['type', ['type', 'value']],
+  ['length', ['length']],
+  ['order', ['order']],
+  ['digest', []],
+] as const) {
+  test(`${noisy} that is noise covers ${covered.join(', ') || 'nothing'} of its field, in its exchange and later`, () => {
+    const noise = toNoise(toDiff('body:a', noisy));
+    const profile = new NoiseProfile();
+    learn(profile, 3, noise);
+    for (const kind of DIFF_KINDS) {
+      const expected = (covered as readonly DiffKind[]).includes(kind) ? [] : ['body:a'];
+      assert.deepEqual(left([toDiff('body:a', kind)], QUIET, noise), expected, kind);
+      assert.deepEqual(left([toDiff('body:a', kind)], profile, null), expected, kind);
+    }
+  });
+}
+
+test('a status is noise never, whatever is known', () => {
+  const profile = new NoiseProfile();
+  const noise = toNoise(toDiff('status'));
+  learn(profile, 100, noise);
+  assert.deepEqual(left([toDiff('status')], profile, noise), ['status']);
+});
+
+test('a body that is compared by its digest is noise never', () => {
+  const profile = new NoiseProfile();
+  const noise = toNoise(toDiff('body', 'digest'), toDiff('body:time'));
+  learn(profile, 100, noise);
+  assert.deepEqual(left([toDiff('body', 'digest')], profile, noise), ['body']);
+});
+
+test('a line of text is noise where the same line differs from the control, and nowhere later', () => {
+  const profile = new NoiseProfile();
+  const noise = toNoise(toDiff('body', 'text', 'body:line 1'));
+  learn(profile, 100, noise);
+  const lines = ['body:line 1', 'body:line 2', 'body:after line 1'].map((at) => toDiff('body', 'text', at));
+  assert.deepEqual(left(lines, profile, noise), ['body', 'body']);
+  assert.deepEqual(left(lines, profile, NOTHING), ['body', 'body', 'body']);
+});
+
+test('a body that is another one as a whole is noise in its exchange, never of the route', () => {
+  for (const kind of ['value', 'type', 'length', 'order'] as const) {
+    const profile = new NoiseProfile();
+    const noise = toNoise(toDiff('body', kind));
+    learn(profile, 100, noise);
+    assert.deepEqual(left([toDiff('body', kind)], profile, noise), []);
+    assert.deepEqual(left([toDiff('body', kind)], profile, null), ['body']);
+  }
 });
 
 for (const kind of ['length', 'order'] as const) {
   test(`an array whose ${kind} differs from the control's shifts its elements, and nothing beside them`, () => {
-    const diffs = ['body:items', 'body:items[].id', 'body:items[].a.b', 'body:itemsB[].id', 'body:n'];
+    const fields = ['body:items[].id', 'body:items[].a.b', 'body:itemsB[].id', 'body:n'];
     const noise = toNoise(toDiff('body:items', kind));
-    const shadow = diffs.map((field) => toDiff(field));
-    assert.deepEqual(left(shadow, QUIET, noise), ['body:itemsB[].id', 'body:n']);
+    for (const below of ['missing', 'extra', 'value', 'type', 'length'] as const) {
+      const shadow = fields.map((field) => toDiff(field, below));
+      assert.deepEqual(left(shadow, QUIET, noise), ['body:itemsB[].id', 'body:n'], below);
+    }
     const root = toNoise(toDiff('body', kind));
     assert.deepEqual(left([toDiff('body:[].id'), toDiff('status')], QUIET, root), ['status']);
+    const profile = new NoiseProfile();
+    learn(profile, 3, noise);
+    assert.deepEqual(left([toDiff('body:items', kind), toDiff('body:items[].id')], profile, null), [
+      'body:items[].id',
+    ]);
   });
 }
 
@@ -51,43 +119,44 @@ test('an element that differs is no noise for its neighbours, nor the array for 
   );
 });
 
-test('a body compared by digest alone is noise where the control’s differs anywhere', () => {
-  const digest = [toDiff('body', 'digest')];
-  assert.deepEqual(left(digest, QUIET, toNoise(toDiff('body:time'))), []);
-  assert.deepEqual(left(digest, QUIET, toNoise(toDiff('header:etag'))), ['body']);
-  assert.deepEqual(left([toDiff('body', 'text')], QUIET, toNoise(toDiff('body:time'))), ['body']);
-});
-
 test('a field is noise of the route from three differences on, as long as they are 5 % of the comparisons', () => {
   const profile = new NoiseProfile();
   const diffs = [toDiff('body:time')];
   const fields = ['body:time'];
-  profile.add(fields);
-  profile.add(fields);
+  const noise = toNoise(...diffs);
+  learn(profile, 2, noise);
   assert.deepEqual(left(diffs, profile, null), fields);
-  profile.add(fields);
+  learn(profile, 1, noise);
   assert.deepEqual(left(diffs, profile, null), []);
-  for (let quiet = 0; quiet < 57; quiet++) profile.add([]);
+  learn(profile, 57, NOTHING);
   assert.deepEqual(left(diffs, profile, null), [], '3 of 60');
-  profile.add([]);
+  learn(profile, 1, NOTHING);
   assert.deepEqual(left(diffs, profile, null), fields, '3 of 61');
-  profile.add(fields);
+  learn(profile, 1, noise);
   assert.deepEqual(left(diffs, profile, null), [], '4 of 62');
 });
 
-test('noise of the route does not reach below its fields', () => {
+test('noise that has ceased is unlearnt, and noise that goes on is not', () => {
   const profile = new NoiseProfile();
-  for (let time = 0; time < 3; time++) profile.add(['body:items']);
-  assert.deepEqual(left([toDiff('body:items', 'length'), toDiff('body:items[].id')], profile, null), [
-    'body:items[].id',
-  ]);
+  const diffs = ['body:old', 'body:new'].map((field) => toDiff(field));
+  learn(profile, 100_000, toNoise(...diffs));
+  learn(profile, 5000, toNoise(toDiff('body:new')));
+  assert.deepEqual(left(diffs, profile, null), ['body:old']);
+  learn(profile, 100_000, toNoise(toDiff('body:new')));
+  assert.deepEqual(left(diffs, profile, null), ['body:old']);
 });
 
-test('a profile remembers a thousand fields, and goes on counting those', () => {
+test('a profile remembers a thousand fields; a full one gives up those that are rare', () => {
   const profile = new NoiseProfile();
-  const fields = Array.from({ length: 1001 }, (_, index) => `body:f${index}`);
-  for (let time = 0; time < 3; time++) profile.add(fields);
-  assert.equal(profile.isNoise('body:f0'), true);
-  assert.equal(profile.isNoise('body:f999'), true);
-  assert.equal(profile.isNoise('body:f1000'), false);
+  const fields = Array.from({ length: 1001 }, (_, index) => toDiff(`body:f${index}`));
+  const all = toNoise(...fields);
+  learn(profile, 3, all);
+  assert.deepEqual(left(fields, profile, null), ['body:f1000']);
+  // They are 3 of 70 now; the newcomer finds room, and is noise of the route in its turn.
+  learn(profile, 67, NOTHING);
+  learn(profile, 100, toNoise(toDiff('body:f1000')));
+  assert.deepEqual(
+    left(fields, profile, null),
+    fields.slice(0, 1000).map(({ field }) => field),
+  );
 });

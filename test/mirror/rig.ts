@@ -267,7 +267,7 @@ export class Rig {
       fields,
       toHeadText(head),
       job.body ?? [],
-      job.answerBody ?? [],
+      Buffer.concat(job.answerBody ?? []),
     );
   }
 

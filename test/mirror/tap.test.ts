@@ -274,6 +274,46 @@ test('an answer that outruns the room is given up, and its job says so', (t) => 
   assert.deepEqual(none, []);
 });
 
+test('header lines that are kept for a comparison count for the queue, until their exchange has ended', (t) => {
+  const rig = openRig(t, { compare: { ...COMPARE, detail: DETAIL }, maxQueuedBytes: 1_000 });
+  const lines = `X-Long: ${'x'.repeat(590)}\r\n`;
+  const ends = [(tap: ExchangeObserver) => tap.onAnswerEnd(1), ...Object.values(ENDINGS)];
+  for (const [at, end] of ends.entries()) {
+    // Its request is not complete, so that nothing of it is handed over.
+    const one = rig.open({ method: 'POST', contentLength: -1 });
+    one.onAnswerHead(200, lines);
+    assert.equal(rig.queuedBytes(), lines.length);
+    const two = rig.open();
+    two.onRequestEnd();
+    two.onAnswerHead(200, lines);
+    assert.equal(rig.count('drop_queue_full'), at + 1);
+    two.onAnswerEnd(1);
+    end(one);
+    assert.equal(rig.queuedBytes(), 0);
+  }
+  assert.deepEqual(rig.take(), []);
+  const gone = rig.open({ method: 'POST', contentLength: -1 });
+  gone.onRequestBody(Buffer.alloc(1_001));
+  gone.onAnswerHead(200, lines);
+  assert.equal(rig.queuedBytes(), 0);
+  gone.onAnswerEnd(1);
+  const whole = rig.open();
+  whole.onRequestEnd();
+  whole.onAnswerHead(200, lines);
+  whole.onAnswerEnd(1);
+  assert.equal(onlyJob(rig.take()).lines, lines);
+});
+
+test('header lines that nobody compares are not kept, and count for nothing', (t) => {
+  const rig = openRig(t, { ...COMPARES, maxQueuedBytes: 1_000 });
+  const tap = rig.open();
+  tap.onRequestEnd();
+  tap.onAnswerHead(200, 'x'.repeat(2_000));
+  assert.equal(rig.queuedBytes(), 0);
+  tap.onAnswerEnd(1);
+  assert.equal(onlyJob(rig.take()).lines, '');
+});
+
 test('a request that is all here is copied though its primary failed before its end was told', (t) => {
   const rig = openRig(t);
   rig.open().onAnswerFailed();

@@ -87,7 +87,7 @@ test('what differs from the control too is left out, from the first exchange on'
   assert.equal(report!.shadow, rule.entry.route.mirror!.shadows[SHADOW]!.origin);
   assert.deepEqual([report!.compared, report!.controlled, report!.groups], [10, 10, []]);
   assert.deepEqual(report!.fields, [
-    { field: 'body:time', differed: 10, counted: 0, controlDiffered: 10, fresh: 10 },
+    { field: 'body:time', differed: 10, counted: 0, controlDiffered: 10, fresh: 0 },
   ]);
 });
 
@@ -190,6 +190,68 @@ test('a hung control holds no place of a shadow, and its own deadlines end the w
   const ended = counts(rig, rule, CONTROL, ['fail_read_timeout', 'drop_queue_full']);
   assert.equal(ended[0]! + ended[1]!, 20);
   assert.ok(ended[0]! >= 2, 'those in flight were cut off');
+});
+
+test('what a hung control of one route holds up leaves another route its room', async (t) => {
+  const { rig, rule } = await openControlled(t, withTime('s', {}), () => {});
+  const other = await openHttpShadow(t, (response) =>
+    response.writeHead(200, JSON_TYPE).end('{"b":1, "a":2}'),
+  );
+  const free = rig.rule(toMirror([toShadow(other.origin)], { compare: toDetail() }), 'free');
+  // 72 MiB: more than the thread keeps.
+  const answerBody = [Buffer.from(JSON.stringify({ time: 'p', rest: 'x'.repeat(1_000_000) }))];
+  for (let batch = 0; batch < 9; batch++) {
+    await send(
+      rig,
+      rule,
+      Array.from({ length: 8 }, () => inline({}, { answerBody })),
+    );
+  }
+  await until(() => rig.count(rule, 'answered') === 72, 'the answers');
+  await send(rig, free, [inline({ a: 2, b: 1 })]);
+  await until(() => rig.count(free, 'answered') === 1, 'the answer of the other route');
+  assert.deepEqual(counts(rig, free, SHADOW, ['compared', 'mismatched', 'reduced']), [1, 0, 0]);
+  assert.equal(rig.count(rule, 'awaiting_control'), 72);
+  await rig.stop(0);
+  // Of the first ones it was kept what they were, and that nothing was there of the last ones is no mismatch.
+  const [compared, mismatched, uncompared] = counts(rig, rule, SHADOW, [
+    'compared',
+    'mismatched',
+    'uncompared_not_captured',
+  ]);
+  assert.equal(compared, mismatched);
+  assert.equal(compared! + uncompared!, 72);
+  assert.ok(compared! >= 30 && compared! <= 33, `${compared} were kept`);
+});
+
+test('an exchange whose control answers with another status is compared as if there were none', async (t) => {
+  const { rig, rule } = await openControlled(t, withTime('s', {}), (response) =>
+    answer(response, { time: 'c' }, 503),
+  );
+  await send(
+    rig,
+    rule,
+    Array.from({ length: 5 }, () => inline({ time: 'p' })),
+  );
+  await rig.stop();
+  assert.deepEqual(counts(rig, rule, SHADOW, COMPARED), [5, 5, 5, 0]);
+  assert.deepEqual(counts(rig, rule, CONTROL, [...COMPARED, 'status_mismatched']), [5, 5, 5, 0, 5]);
+  await until(() => rig.reports.length > 0, 'the report');
+  assert.ok(rig.reports.every(({ controlled }) => controlled === 0));
+});
+
+test('bodies of which each is another one as a whole are uncompared, and no report tells of them', async (t) => {
+  let bodies = 0;
+  const image: Respond = (response) =>
+    response.writeHead(200, { 'content-type': 'image/png' }).end(`png ${bodies++}`);
+  const { rig, rule } = await openControlled(t, image, image);
+  const lines = 'content-type: image/png\r\n';
+  const jobs = Array.from({ length: 5 }, () => inline({}, { lines, answerBody: [Buffer.from('png')] }));
+  await send(rig, rule, jobs);
+  await rig.stop();
+  assert.deepEqual(counts(rig, rule, SHADOW, [...COMPARED, 'uncompared_body_is_noise']), [0, 0, 0, 0, 5]);
+  assert.deepEqual(counts(rig, rule, CONTROL, COMPARED), [5, 5, 5, 0]);
+  assert.deepEqual(rig.reports, []);
 });
 
 test('a control alone is compared for itself', async (t) => {

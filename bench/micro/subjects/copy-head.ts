@@ -6,7 +6,7 @@ import { parseHeadText } from '../../../src/core/request-head.ts';
 import { SpanIds } from '../../../src/core/trace-context.ts';
 import { CopyRequest, toCopyHead, toShadowHead } from '../../../src/mirror/copy.ts';
 import { type Job, PrimaryAnswer } from '../../../src/mirror/job.ts';
-import { redactJob } from '../../../src/mirror/redaction.ts';
+import { compileRedaction, redactJob } from '../../../src/mirror/redaction.ts';
 import { type MicroCase, type OpenCase, repeat } from '../case.ts';
 import { toMirror } from '../routes.ts';
 import { FreshStrings, REQUEST_HEADERS_8, REQUEST_HEADERS_30, toHeadText } from '../traffic.ts';
@@ -72,7 +72,8 @@ function toJob(headText: string, body: Buffer): Job {
 
 function openRedaction(redact: Redaction, body: Buffer, batch: number): OpenCase {
   const heads = toHeads(REQUEST_HEADERS_8);
-  const redactAt = (index: number): Job | null => redactJob(toJob(heads.list[index]!, body), redact);
+  const rules = compileRedaction(redact);
+  const redactAt = (index: number): Job | null => redactJob(toJob(heads.list[index]!, body), rules);
   const isRuled = redact.query.length > 0;
   return repeat(
     () => {

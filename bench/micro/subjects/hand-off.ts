@@ -23,6 +23,7 @@ const FIELDS: JobFields = {
   lines: '',
 };
 const NOTHING: readonly Uint8Array[] = [];
+const NO_ANSWER = Buffer.alloc(0);
 /** Its task is taken by a thread that does nothing with it. */
 const IDLE_WORKER = fileURLToPath(new URL('../idle-worker.ts', import.meta.url));
 /** About 50 jobs with eight headers. */
@@ -49,11 +50,11 @@ function openRing(headers: readonly string[], bodyBytes: number): OpenCase {
   outbox.direct();
   return repeat(
     () => {
-      outbox.writeJob(FIELDS, head, body, NOTHING);
+      outbox.writeJob(FIELDS, head, body, NO_ANSWER);
       reader.read(visitor);
       assert.equal(read, 1);
     },
-    () => outbox.writeJob(FIELDS, head, body, NOTHING) === bytes && outbox.isDirect,
+    () => outbox.writeJob(FIELDS, head, body, NO_ANSWER) === bytes && outbox.isDirect,
     () => void reader.read(visitor),
   );
 }

@@ -36,6 +36,7 @@ const FIELDS: JobFields = {
   lines: '',
 };
 const NOTHING: readonly Uint8Array[] = [];
+const NO_ANSWER = Buffer.alloc(0);
 const UNEXPECTED = (): never => assert.fail('only jobs were written');
 
 interface Sample {
@@ -69,7 +70,7 @@ function openWrite({ headText, body, bodyBytes, bytes }: Sample): OpenCase {
   const space = toSpace(new ArrayBuffer(total));
   const fields = { ...FIELDS };
   function write(index: number): void {
-    writeJob(space, (index % RECORDS) * bytes, bytes, fields, headText, body, NOTHING);
+    writeJob(space, (index % RECORDS) * bytes, bytes, fields, headText, body, NO_ANSWER, 0);
   }
   return repeat(
     () => {
@@ -108,7 +109,7 @@ function openRead(sample: Sample): OpenCase {
   const records = new ArrayBuffer(RECORDS * bytes);
   const space = toSpace(records);
   for (let index = 0; index < RECORDS; index++) {
-    writeJob(space, index * bytes, bytes, FIELDS, headText, body, NOTHING);
+    writeJob(space, index * bytes, bytes, FIELDS, headText, body, NO_ANSWER, 0);
   }
   let right = 0;
   const visitor: RecordVisitor = {

@@ -9,6 +9,7 @@ import { RouteBook, ShadowBook, ShadowCell } from '../../../src/core/book.ts';
 import type { Mirror } from '../../../src/core/model.ts';
 import type { ObservedExchange } from '../../../src/core/observer.ts';
 import { ShadowAccount } from '../../../src/mirror/account.ts';
+import { AnswerMemory } from '../../../src/mirror/answer-memory.ts';
 import { type Job, PrimaryAnswer } from '../../../src/mirror/job.ts';
 import type { Lane } from '../../../src/mirror/lane.ts';
 import { MirrorRoute } from '../../../src/mirror/mirror-route.ts';
@@ -64,6 +65,7 @@ function openRoute(edits: Partial<Mirror>, lane: Lane): MirrorRoute {
   const book = new ShadowBook(memory, 2);
   return new MirrorRoute({
     key: 1,
+    answerMemory: new AnswerMemory(),
     entry: {
       route,
       memory: {

@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { ResourceKind } from './resource.ts';
 
-const ID = /^[A-Za-z0-9._-]{1,64}$/;
+/** Not . and .., which no URL's path can hold: clients resolve them, however they are escaped (WHATWG URL, path state). */
+const ID = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$/;
 const ID_LENGTH_MAX = 64;
 const DIGEST_LENGTH = 8;
 

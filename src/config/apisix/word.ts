@@ -5,7 +5,7 @@
 
 import { Type } from 'typebox';
 
-export const ID_PATTERN = '^[a-zA-Z0-9-_.]+$';
+export const ID_PATTERN = '^(?!\\.{1,2}$)[a-zA-Z0-9-_.]+$';
 const HOST_PATTERN = '^\\*$|^\\*?[0-9a-zA-Z-._\\[\\]:]+$';
 const ID_LENGTH_MAX = 64;
 
@@ -20,7 +20,8 @@ export function idField(notes: Notes) {
       { type: 'string', minLength: 1, maxLength: ID_LENGTH_MAX, pattern: ID_PATTERN },
       { type: 'integer', minimum: 1 },
     ],
-    errorMessage: 'must be 1 to 64 letters, digits, "-", "_" or ".", or a whole number from 1',
+    errorMessage:
+      'must be 1 to 64 letters, digits, "-", "_" or ".", or a whole number from 1, and must not be . or ..: they cannot stand in the path of a URL',
     ...notes,
   });
 }

@@ -60,8 +60,9 @@ const BackendSchema = Type.Object(
 const RouteSchema = Type.Object(
   {
     id: Type.String({
-      pattern: '^[A-Za-z0-9._-]{1,64}$',
-      errorMessage: 'must be 1 to 64 letters, digits, ".", "_" or "-" (quote a number)',
+      pattern: '^(?!\\.{1,2}$)[A-Za-z0-9._-]{1,64}$',
+      errorMessage:
+        'must be 1 to 64 letters, digits, ".", "_" or "-" (quote a number), and must not be . or ..: they cannot stand in the path of a URL',
       description: 'Names the route in metrics, logs and the Admin API; no other route has it.',
     }),
     path: Type.Optional(

@@ -182,7 +182,7 @@ function withoutOwn(value: JsonObject): JsonObject {
 
 function toIdRefusal(): Refusal {
   return toRefusal(
-    'invalid configuration: property "id" validation failed: an id is an integer from 1, or 1 to 64 letters, digits, "-", "_" and "."',
+    'invalid configuration: property "id" validation failed: an id is an integer from 1, or 1 to 64 letters, digits, "-", "_" and ".", and must not be . or ..: they cannot stand in the path of a URL',
   );
 }
 

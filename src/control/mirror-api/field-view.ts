@@ -3,14 +3,12 @@
 // Owns what is proposed as noise where no control says what is. A proposal changes nothing.
 
 import { toIgnoreLine, toIgnoreRule } from '../../config/ignore-rule.ts';
+import { canBeNoise, isOftenNoise } from '../../core/findings.ts';
 import type { FieldCounts, FieldTable } from '../field-table.ts';
 
 /** A field is proposed when it differs in so many comparisons of so many, and nearly each time with values not seen before. */
 const PROPOSED_COMPARED_MIN = 20;
 const PROPOSED_SHARE_MIN = 0.9;
-/** As the mirror threads judge: so often in comparisons with the control, and in this share of them. */
-const NOISE_COUNT_MIN = 3;
-const NOISE_SHARE_MIN = 0.05;
 
 export const STATE_COUNTED = 'counted';
 export const STATE_NOISE = 'noise';
@@ -99,8 +97,8 @@ function toFieldView(
   { compared, controlled, isProposed }: Whole,
 ): FieldView {
   const rule = toIgnoreRule(field);
-  const controlShare = toShare(controlDiffered, controlled);
-  const isNoise = controlDiffered >= NOISE_COUNT_MIN && controlShare >= NOISE_SHARE_MIN;
+  // As the mirror threads judge, if they all saw the same.
+  const isNoise = canBeNoise(field) && isOftenNoise(controlDiffered, controlled);
   // What no rule can ignore is no use as a proposal.
   const unruled = isProposed && rule !== null ? STATE_PROPOSED : STATE_COUNTED;
   return {
@@ -109,7 +107,7 @@ function toFieldView(
     differed_share: toShare(differed, compared),
     counted,
     control_differed: controlDiffered,
-    control_share: controlShare,
+    control_share: toShare(controlDiffered, controlled),
     state: isNoise ? STATE_NOISE : unruled,
     rule: rule === null ? null : toIgnoreLine(rule),
   };

@@ -2,7 +2,13 @@
 //
 // Goes through the catalog, as every change of a route: checked, stored and in force before it is answered.
 
-import { type IgnoreRule, toIgnoreLine, toIgnoreRule, withIgnored } from '../../config/ignore-rule.ts';
+import {
+  findObstacle,
+  type IgnoreRule,
+  toIgnoreLine,
+  toIgnoreRule,
+  withIgnored,
+} from '../../config/ignore-rule.ts';
 import type { LogFields } from '../../core/log.ts';
 import { type Catalog, type CatalogItem, Refusal } from '../catalog.ts';
 import type { JsonObject } from '../store/store.ts';
@@ -27,6 +33,9 @@ export async function ignoreField(catalog: Catalog, route: string, field: string
     await catalog.change('routes', route, (current) => edit(catalog, current, rule));
   } catch (error) {
     if (error instanceof InFile) return toFileAnswer(route, line);
+    if (error instanceof Idle) {
+      return { status: 409, body: { applied: false, rule: line, error: error.message }, note: null };
+    }
     if (!(error instanceof Refusal)) throw error;
     const { error_msg } = error.body;
     // Of the Admin API: a route that a file has taken over meanwhile.
@@ -43,10 +52,15 @@ export async function ignoreField(catalog: Catalog, route: string, field: string
 /** The route is gone, or stands in a file now. */
 class InFile extends Error {}
 
+/** The rule would be without effect: nothing is written. */
+class Idle extends Error {}
+
 function edit(catalog: Catalog, item: CatalogItem | undefined, rule: IgnoreRule): JsonObject {
   if (item === undefined || item.isReadOnly) throw new InFile();
   const { service_id: serviceId } = item.value;
   const service = isId(serviceId) ? catalog.find('services', String(serviceId)) : undefined;
+  const obstacle = findObstacle(item.value, service?.value ?? null);
+  if (obstacle !== null) throw new Idle(obstacle);
   return withIgnored(item.value, rule, service?.value ?? null) as JsonObject;
 }
 

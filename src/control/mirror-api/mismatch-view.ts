@@ -1,4 +1,4 @@
-// The mismatches of a route as JSON: GET /mirrors/{route}/mismatches (docs/admin.md).
+// The form of what GET /mirrors/{route}/mismatches answers (docs/admin.md), part by part.
 //
 // Only reads. What answers said is only ever a string in here; who shows it has to treat it as one.
 
@@ -7,8 +7,7 @@ import { ShadowCell } from '../../core/book.ts';
 import type { DiffKind, FieldDiff } from '../../core/diff/answer-diff.ts';
 import { ROLE_SHADOW, type Route } from '../../core/model.ts';
 import type { LedgerRow } from '../ledger.ts';
-import type { KeptGroup, KeptMismatch } from '../mismatch-store.ts';
-import type { RouteFindings } from '../route-findings.ts';
+import type { KeptGroup, KeptMismatch, MismatchStore } from '../mismatch-store.ts';
 import { findBodyNote, toPrimaryCurl, toShadowCurl } from './curl.ts';
 
 const SIGNATURE_LENGTH = 16;
@@ -82,14 +81,17 @@ export interface MismatchesView {
   readonly stored_count: number;
   readonly capacity: number;
   readonly stored_bytes: number;
+  /** What is kept besides, beyond the limits or the bytes of an answer. */
+  readonly left_out: { readonly groups: number; readonly entries: number };
   readonly groups: readonly GroupView[];
   readonly entries: readonly EntryView[];
 }
 
-/** `limit` of the entries; the groups are all there. */
-export function toMismatchesView(row: LedgerRow, findings: RouteFindings, limit: number): MismatchesView {
+export type MismatchesHead = Omit<MismatchesView, 'left_out' | 'groups' | 'entries'>;
+
+/** `store` null while nothing was found. */
+export function toMismatchesHead(row: LedgerRow, store: MismatchStore | null): MismatchesHead {
   const { route } = row.entry;
-  const store = findings.mismatches;
   const shadows = row.shadows.filter(({ role }) => role === ROLE_SHADOW);
   return {
     route: route.id,
@@ -97,23 +99,20 @@ export function toMismatchesView(row: LedgerRow, findings: RouteFindings, limit:
     stored_count: store?.count ?? 0,
     capacity: route.mirror?.compare?.maxMismatches ?? 0,
     stored_bytes: store?.ringBytes ?? 0,
-    groups: (store?.groups() ?? []).map((group) => toGroupView(route, group)),
-    entries: (store?.entries() ?? []).slice(0, limit).map((kept) => toEntryView(route, kept)),
   };
 }
 
-function toGroupView(route: Route, { fields, count, firstMs, lastMs, example }: KeptGroup): GroupView {
+export function toGroupHead({ fields, count, firstMs, lastMs }: KeptGroup): Omit<GroupView, 'example'> {
   return {
     signature: createHash('sha256').update(JSON.stringify(fields)).digest('hex').slice(0, SIGNATURE_LENGTH),
     fields,
     count,
     first_seen: toTimestamp(firstMs),
     last_seen: toTimestamp(lastMs),
-    example: example === null ? null : toEntryView(route, example),
   };
 }
 
-function toEntryView(route: Route, { mismatch, shadow, fields }: KeptMismatch): EntryView {
+export function toEntryView(route: Route, { mismatch, shadow, fields }: KeptMismatch): EntryView {
   const { diffs, primaryStatus, shadowStatus } = mismatch;
   const isStatus = diffs.some(({ field }) => field === 'status');
   const headerDiffs = diffs.filter(({ field }) => field.startsWith(HEADER)).map(toHeaderView);

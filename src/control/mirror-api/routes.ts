@@ -18,7 +18,7 @@ import type { RouteFindings } from '../route-findings.ts';
 import { toFieldsView } from './field-view.ts';
 import { ignoreField } from './ignore.ts';
 import { toLatencyView } from './latency-view.ts';
-import { toMismatchesView } from './mismatch-view.ts';
+import { LIMIT_DEFAULT, LIMIT_MAX, MismatchAnswers } from './mismatch-answer.ts';
 
 export interface MirrorApiOptions {
   readonly catalog: Catalog;
@@ -58,12 +58,22 @@ export function addMirrorApi(app: FastifyInstance, options: MirrorApiOptions): v
 function addFindings(app: FastifyInstance, options: MirrorApiOptions): void {
   const { findings, history, clock } = options;
   const on = (handler: SubjectHandler) => withSubject(options, handler);
+  const answers = new MismatchAnswers();
   addPath(app, '/mirrors/:route/mismatches', {
-    GET: on(({ row, findings, request, reply }) => {
-      const { limit } = request.query as { readonly limit?: unknown };
-      const wanted = parseLimit(limit);
-      if (wanted === null) return sendError(reply, 400, 'limit: a whole number from 0 on is wanted, once');
-      return toMismatchesView(row, findings, wanted);
+    GET: on(async ({ row, findings, request, reply }) => {
+      const { limit, groups } = request.query as { readonly limit?: unknown; readonly groups?: unknown };
+      const [entriesMax, groupsMax] = [parseLimit(limit), parseLimit(groups)];
+      if (entriesMax === null || groupsMax === null) {
+        const name = entriesMax === null ? 'limit' : 'groups';
+        return sendError(reply, 400, `${name}: a whole number from 0 on is wanted, once`);
+      }
+      reply.type('application/json; charset=utf-8');
+      if (request.method === 'HEAD') return reply.send();
+      const { socket } = request.raw;
+      const isThere = (): boolean => !socket.destroyed;
+      const limits = { entries: entriesMax, groups: groupsMax };
+      const text = await answers.read(row, findings, limits, isThere);
+      return reply.send(text ?? '');
     }),
     DELETE: on(({ row, reply }) => {
       findings.clearMismatches(row.entry.route.id);
@@ -163,10 +173,10 @@ function sendUnknown(request: FastifyRequest, reply: FastifyReply): FastifyReply
   return sendError(reply, 404, `there is no mirrored route ${JSON.stringify(readRoute(request))}`);
 }
 
-/** Without a limit all of them; null when it is none. */
+/** At most LIMIT_MAX; null when it is none. */
 function parseLimit(limit: unknown): number | null {
-  if (limit === undefined) return Number.POSITIVE_INFINITY;
-  return typeof limit === 'string' && /^\d{1,9}$/.test(limit) ? Number(limit) : null;
+  if (limit === undefined) return LIMIT_DEFAULT;
+  return typeof limit === 'string' && /^\d{1,9}$/.test(limit) ? Math.min(LIMIT_MAX, Number(limit)) : null;
 }
 
 function parseField(body: unknown): string | null {

@@ -51,9 +51,18 @@ export interface AnswerDiff {
   readonly bodyMethod: BodyMethod;
   /** Why bodies were compared by digest though detail was asked for; null otherwise. One short clause. */
   readonly note: string | null;
+  /** Fields that differ as the filter says they do anyway, each once; at most NOISE_MAX. They are not among the differences. */
+  readonly noise: readonly string[];
+}
+
+/** What is known to differ between two answers of the same version. */
+export interface NoiseFilter {
+  /** Of what a FieldDiff would say. */
+  covers(field: string, kind: DiffKind, at: string): boolean;
 }
 
 export const DIFFS_MAX = 100;
+export const NOISE_MAX = 100;
 export const VALUE_LENGTH_MAX = 200;
 export const MASKED = '(masked)';
 
@@ -63,4 +72,5 @@ export const NO_DIFF: AnswerDiff = Object.freeze({
   isCut: false,
   bodyMethod: 'bytes',
   note: null,
+  noise: Object.freeze([]),
 });

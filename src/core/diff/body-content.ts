@@ -7,6 +7,8 @@ import { isWholeZstdFrame } from './zstd-frame.ts';
 
 /** Codings of one body; more are not undone. */
 const CODINGS_MAX = 4;
+/** Decoded bytes of both bodies, all codings together: what takes some tens of milliseconds. */
+export const DECODED_BYTES_MAX = 8 * 1024 * 1024;
 
 /** As media types and charsets are compared: lower case. */
 export interface MediaType {
@@ -60,31 +62,54 @@ export const DecodeProblem = {
   broken: 'broken',
   /** Longer than the bound. */
   long: 'long',
+  /** Longer than what one comparison may decode. */
+  costly: 'costly',
 } as const;
 export type DecodeProblem = (typeof DecodeProblem)[keyof typeof DecodeProblem];
 
+/** What zlib gives with `info`: the engine says how much of the input it has taken. */
+interface Inflated {
+  readonly buffer: Uint8Array;
+  readonly engine: { readonly bytesWritten: number };
+}
+
 /** RFC 9110 section 8.4.1 calls the zlib format `deflate`, and many send the bare stream under that name. */
-function inflate(body: Uint8Array, options: zlib.ZlibOptions): Uint8Array {
+function inflate(body: Uint8Array, options: zlib.ZlibOptions): unknown {
   const first = body[0]!;
   const isZlib = (first & 0x0f) === 8 && ((first << 8) | (body[1] ?? 0)) % 31 === 0;
   return isZlib ? zlib.inflateSync(body, options) : zlib.inflateRawSync(body, options);
 }
 
-/** Null for a coding that is not known; throws what zlib throws. */
-function decodeOnce(coding: string, body: Uint8Array, maxOutputLength: number): Uint8Array | null {
+/** Null where something follows that is no part of it. */
+function toWhole({ buffer, engine }: Inflated, body: Uint8Array): Uint8Array | null {
+  return engine.bytesWritten === body.length ? buffer : null;
+}
+
+/** DecodeProblem for a coding that is not known, or for what follows the coded body; throws what zlib throws. */
+function decodeOnce(coding: string, body: Uint8Array, maxOutputLength: number): Uint8Array | DecodeProblem {
+  const options = { maxOutputLength, info: true };
   switch (coding) {
     case 'gzip':
     case 'x-gzip':
       return zlib.gunzipSync(body, { maxOutputLength });
     case 'deflate':
-      return inflate(body, { maxOutputLength });
+      return toWhole(inflate(body, options) as Inflated, body) ?? DecodeProblem.broken;
     case 'br':
-      return zlib.brotliDecompressSync(body, { maxOutputLength });
+      return (
+        toWhole(zlib.brotliDecompressSync(body, options) as unknown as Inflated, body) ?? DecodeProblem.broken
+      );
     case 'zstd':
-      return zlib.zstdDecompressSync(body, { maxOutputLength });
+      return isWholeZstdFrame(body)
+        ? zlib.zstdDecompressSync(body, { maxOutputLength })
+        : DecodeProblem.broken;
     default:
-      return null;
+      return DecodeProblem.unknown;
   }
+}
+
+/** Bytes that may still be decoded. */
+export class DecodeRoom {
+  bytes = DECODED_BYTES_MAX;
 }
 
 /** An empty body has no codings, whatever its head says: the answer to a HEAD is one. */
@@ -92,19 +117,22 @@ export function decodeBody(
   body: Uint8Array,
   codings: readonly string[],
   bytesMax: number,
+  room: DecodeRoom,
 ): Uint8Array | DecodeProblem {
   if (codings.length > CODINGS_MAX) return DecodeProblem.unknown;
   let content = body;
   for (const coding of codings.toReversed()) {
     if (content.length === 0) return content;
-    if (coding === 'zstd' && !isWholeZstdFrame(content)) return DecodeProblem.broken;
+    const isRoomLess = room.bytes < bytesMax;
     try {
-      const decoded = decodeOnce(coding, content, Math.max(bytesMax, 1));
-      if (decoded === null) return DecodeProblem.unknown;
+      const decoded = decodeOnce(coding, content, Math.max(Math.min(bytesMax, room.bytes), 1));
+      if (typeof decoded === 'string') return decoded;
       content = decoded;
+      room.bytes -= content.length;
     } catch (error) {
       const isLong = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
-      return isLong ? DecodeProblem.long : DecodeProblem.broken;
+      if (isLong) return isRoomLess ? DecodeProblem.costly : DecodeProblem.long;
+      return DecodeProblem.broken;
     }
   }
   return content;

@@ -8,6 +8,7 @@ import { hash } from 'node:crypto';
 import type { AnswerContent, BodyMethod } from './answer-diff.ts';
 import {
   DecodeProblem,
+  DecodeRoom,
   decodeBody,
   isJsonType,
   isTextType,
@@ -22,7 +23,7 @@ import { diffJson } from './json-diff.ts';
 import { LEVELS_MAX } from './json-path.ts';
 import { type ParsedJson, parseJson } from './json-value.ts';
 import { diffText } from './text-diff.ts';
-import { VISITS_MAX, Work } from './work.ts';
+import { type Clock, READ_STEPS_MAX, Stopwatch, VISITS_MAX, Work } from './work.ts';
 
 export interface BodyReading {
   readonly method: BodyMethod;
@@ -95,10 +96,11 @@ export function readBodies(
   // Also written differently: no coding is called `identity` by some.
   if (isSame && isSameList(primaryCodings, shadowCodings)) return SAME_DECODED;
   if (isSame && primary.bodyBytes === 0) return SAME;
-  const first = decodeBody(primary.body, primaryCodings, rules.maxBodyCaptureBytes);
+  const room = new DecodeRoom();
+  const first = decodeBody(primary.body, primaryCodings, rules.maxBodyCaptureBytes, room);
   if (typeof first === 'string')
     return { kind: 'raw', isSame, note: toDecodeNote('primary', first), isDecoded: false };
-  const second = decodeBody(shadow.body, shadowCodings, rules.maxBodyCaptureBytes);
+  const second = decodeBody(shadow.body, shadowCodings, rules.maxBodyCaptureBytes, room);
   if (typeof second === 'string')
     return { kind: 'raw', isSame, note: toDecodeNote('shadow', second), isDecoded: false };
   if (Buffer.compare(first, second) === 0) return SAME_DECODED;
@@ -121,19 +123,36 @@ export function diffBodies(
   shadow: AnswerContent,
   rules: DiffRules,
   list: DiffList,
+  clock: Clock,
 ): BodyReading {
   if (pair.kind === 'same') return SAME_BYTES;
-  if (pair.kind === 'contents') return diffContents(pair.primary, pair.shadow, rules, list);
+  if (pair.kind === 'contents')
+    return diffContents(pair.primary, pair.shadow, rules, list, new Stopwatch(clock));
   if (!pair.isSame) reportDigests(list, toDigestText(primary, rules), toDigestText(shadow, rules));
   return toDigestReading(pair.note);
 }
 
-function diffContents(primary: Content, shadow: Content, rules: DiffRules, list: DiffList): BodyReading {
+function diffContents(
+  primary: Content,
+  shadow: Content,
+  rules: DiffRules,
+  list: DiffList,
+  watch: Stopwatch,
+): BodyReading {
   if (primary.essence !== shadow.essence)
     return fallBack('the media types differ', primary, shadow, rules, list);
-  if (isJsonType(primary.essence)) return diffJsonContents(primary, shadow, rules, list);
-  if (!isTextType(primary.essence))
+  const work = new Work(READ_STEPS_MAX, watch);
+  const isJson = isJsonType(primary.essence);
+  if (!isJson && !isTextType(primary.essence))
     return fallBack('the media type is neither JSON nor text', primary, shadow, rules, list);
+  if (!work.takeBytes(primary.bytes.length + shadow.bytes.length))
+    return fallBack(toWorkNote(isJson, watch), primary, shadow, rules, list);
+  return isJson
+    ? diffJsonContents(primary, shadow, rules, list, work, watch)
+    : diffTextContents(primary, shadow, rules, list);
+}
+
+function diffTextContents(primary: Content, shadow: Content, rules: DiffRules, list: DiffList): BodyReading {
   const first = decodeText(primary.bytes, primary.charset);
   const second = decodeText(shadow.bytes, shadow.charset);
   if (first === null || second === null)
@@ -148,22 +167,35 @@ function diffContents(primary: Content, shadow: Content, rules: DiffRules, list:
   return { method: 'text', note: null, isCut: list.isFull };
 }
 
-function diffJsonContents(primary: Content, shadow: Content, rules: DiffRules, list: DiffList): BodyReading {
-  const first = readJson(primary.bytes);
-  const second = readJson(shadow.bytes);
-  const note = toJsonNote('primary', first) ?? toJsonNote('shadow', second);
+function diffJsonContents(
+  primary: Content,
+  shadow: Content,
+  rules: DiffRules,
+  list: DiffList,
+  reading: Work,
+  watch: Stopwatch,
+): BodyReading {
+  const first = readJson(primary.bytes, reading);
+  // Whichever it is: the other one need not be read then.
+  const second = 'problem' in first && first.problem === 'work' ? first : readJson(shadow.bytes, reading);
+  const note = toJsonNote('primary', first, watch) ?? toJsonNote('shadow', second, watch);
   if (note !== null || 'problem' in first || 'problem' in second)
     return fallBack(note ?? TOO_DEEP, primary, shadow, rules, list);
   const mark = list.mark();
-  const end = diffJson(first.value, second.value, rules.json, list, new Work(VISITS_MAX));
+  const end = diffJson(first.value, second.value, rules, list, new Work(VISITS_MAX, watch));
   if (end === 'depth') {
     list.rewind(mark);
     return fallBack(TOO_DEEP, primary, shadow, rules, list);
   }
   // Nothing was found in what was looked at, and something may be in the rest: that is not called equal.
-  if (end === 'work' && list.diffs.length === mark.kept)
-    return fallBack(`the JSON takes more than ${VISITS_MAX} steps to compare`, primary, shadow, rules, list);
+  if (end === 'work' && list.found === mark.found + mark.noiseFound)
+    return fallBack(toWorkNote(true, watch), primary, shadow, rules, list);
   return { method: 'json', note: null, isCut: end === 'work' || list.isFull };
+}
+
+function toWorkNote(isJson: boolean, watch: Stopwatch): string {
+  if (watch.isLate) return 'comparing the bodies took too long';
+  return `the ${isJson ? 'JSON' : 'text'} takes too many steps to compare`;
 }
 
 function fallBack(
@@ -179,15 +211,16 @@ function fallBack(
 
 const TOO_DEEP = `the JSON has more than ${LEVELS_MAX} levels`;
 
-function toJsonNote(side: Side, parsed: ParsedJson): string | null {
+function toJsonNote(side: Side, parsed: ParsedJson, watch: Stopwatch): string | null {
   if (!('problem' in parsed)) return null;
+  if (parsed.problem === 'work') return toWorkNote(true, watch);
   return parsed.problem === 'depth' ? TOO_DEEP : `the ${side}'s body is not valid JSON`;
 }
 
 /** JSON is UTF-8 whatever its charset says (RFC 8259 section 8.1). */
-function readJson(bytes: Uint8Array): ParsedJson {
+function readJson(bytes: Uint8Array, work: Work): ParsedJson {
   const text = decodeUtf8(bytes);
-  return text === null ? { problem: 'syntax' } : parseJson(text);
+  return text === null ? { problem: 'syntax' } : parseJson(text, work);
 }
 
 function toDigestReading(note: string): BodyReading {
@@ -202,12 +235,14 @@ function toLongNote(primary: AnswerContent, shadow: AnswerContent): string {
 function toDecodeNote(side: Side, problem: DecodeProblem): string {
   if (problem === DecodeProblem.long)
     return `the ${side}'s body is longer than max_body_capture when it is decoded`;
+  if (problem === DecodeProblem.costly) return 'the bodies are too long when they are decoded';
   const what =
     problem === DecodeProblem.unknown ? 'has a content-encoding that is not known' : 'cannot be decoded';
   return `the ${side}'s body ${what}`;
 }
 
 function reportDigests(list: DiffList, primary: string, shadow: string): void {
+  if (list.isNoise('body', 'digest', 'body')) return;
   list.keep({ field: 'body', at: 'body', kind: 'digest', primary, shadow });
 }
 

@@ -1,24 +1,33 @@
 // The differences of one comparison, as they are found.
 //
 // Owns the bounds on their number. Of each field a few are kept, so that a long list of items with a time in each does
-// not hide what else differs.
+// not hide what else differs; and noise is told apart before anything is counted, so that it takes no room from the rest.
 
-import { DIFFS_MAX, type FieldDiff } from './answer-diff.ts';
+import { type DiffKind, DIFFS_MAX, type FieldDiff, NOISE_MAX, type NoiseFilter } from './answer-diff.ts';
 
 /** Differences of one place of a JSON body, in different elements of arrays, that are kept. */
 export const FIELD_DIFFS_MAX = 5;
 /** Differences that are looked at, kept or not. */
 export const FOUND_MAX = 5_000;
+/** So many more that are noise. */
+export const NOISE_FOUND_MAX = 50_000;
 /** So many of them in headers, at most. */
 export const HEADER_DIFFS_MAX = 50;
 
 export interface ListMark {
   readonly found: number;
   readonly kept: number;
+  readonly noiseFound: number;
+  readonly noise: number;
 }
 
 export class DiffList {
   readonly diffs: FieldDiff[] = [];
+  /** Fields of noise, each once. */
+  readonly noise: string[] = [];
+  readonly #filter: NoiseFilter | null;
+  readonly #knownNoise = new Set<string>();
+  #noiseFound = 0;
   /** Fields of what was found in JSON, in order. */
   readonly #found: string[] = [];
   readonly #counts = new Map<string, number>();
@@ -27,12 +36,30 @@ export class DiffList {
   /** Whether there may be fields that are not listed. */
   isCut = false;
 
+  constructor(filter: NoiseFilter | null = null) {
+    this.#filter = filter;
+  }
+
+  /** How often something was found to differ, noise or not. */
   get found(): number {
-    return this.#found.length;
+    return this.#found.length + this.#noiseFound;
+  }
+
+  /** Whether the difference is noise; if so it is noted, and must not be kept. */
+  isNoise(field: string, kind: DiffKind, at: string): boolean {
+    if (this.#filter?.covers(field, kind, at) !== true) return false;
+    this.#noiseFound++;
+    if (this.#noiseFound === NOISE_FOUND_MAX) this.isFull = true;
+    if (this.noise.length < NOISE_MAX && !this.#knownNoise.has(field)) {
+      this.#knownNoise.add(field);
+      this.noise.push(field);
+    }
+    return true;
   }
 
   /** Says that the field differs; whether the difference is to be kept. */
-  find(field: string): boolean {
+  find(field: string, kind: DiffKind, at: string): boolean {
+    if (this.isNoise(field, kind, at)) return false;
     const count = this.#counts.get(field) ?? 0;
     const hasRoom = this.diffs.length < DIFFS_MAX;
     if ((count === 0 && !hasRoom) || this.#found.length === FOUND_MAX) {
@@ -50,7 +77,12 @@ export class DiffList {
   }
 
   mark(): ListMark {
-    return { found: this.#found.length, kept: this.diffs.length };
+    return {
+      found: this.#found.length,
+      kept: this.diffs.length,
+      noiseFound: this.#noiseFound,
+      noise: this.noise.length,
+    };
   }
 
   /** Forgets what was found since. Only while the list was not full then. */
@@ -60,6 +92,8 @@ export class DiffList {
       this.#counts.set(field, this.#counts.get(field)! - 1);
     }
     this.diffs.length = mark.kept;
+    this.#noiseFound = mark.noiseFound;
+    while (this.noise.length > mark.noise) this.#knownNoise.delete(this.noise.pop()!);
     this.isFull = false;
   }
 }

@@ -6,6 +6,7 @@
 import type { JsonRules } from './diff-rules.ts';
 import type { Leftovers } from './element-key.ts';
 import { ExactNumber, JSON_KINDS, type JsonValue, toJsonKind } from './json-value.ts';
+import { toApproximate } from './tolerance.ts';
 import type { Work } from './work.ts';
 
 export interface ElementPairs {
@@ -15,6 +16,8 @@ export interface ElementPairs {
   readonly shadow: readonly number[];
 }
 
+/** What a mark costs: it is made, counted and looked up. */
+const MARK_VISITS = 2;
 /** More than one element has it. */
 const SHARED = -1;
 
@@ -26,8 +29,9 @@ function toMarks(element: JsonValue, rules: JsonRules, work: Work): string[] {
     const isText = typeof value === 'string';
     if (!isText && toJsonKind(value) !== 'number') continue;
     if (rules !== null && rules.stepKey(name)?.value?.isIgnored === true) continue;
+    const length = isText ? value.length : value instanceof ExactNumber ? value.source.length : 0;
+    if (!work.take(MARK_VISITS) || !work.visitText(name.length + length)) break;
     const text = isText ? value : value instanceof ExactNumber ? value.decimal : String(value);
-    if (!work.visitText(name.length + text.length)) break;
     marks.push(`${isText ? 's' : 'n'}${name.length}:${name}${text}`);
   }
   return marks;
@@ -62,7 +66,7 @@ function findBest(
 /** By type and, of numbers, by value; else as they stand. So numbers within a tolerance of each other meet. */
 function sortByValue(indices: readonly number[], elements: readonly JsonValue[]): number[] {
   const toNumber = (value: JsonValue): number =>
-    typeof value === 'number' ? value : value instanceof ExactNumber ? value.approximate : 0;
+    typeof value === 'number' || value instanceof ExactNumber ? toApproximate(value) : 0;
   const ranked = indices.map((at) => ({
     at,
     kind: JSON_KINDS.indexOf(toJsonKind(elements[at]!)),

@@ -1,9 +1,11 @@
 // The header lines of two answers, name by name.
 
+import { type ParameterNames, replaceParameters } from '../parameters.ts';
 import { MASKED } from './answer-diff.ts';
 import { isCredentialName } from './credential.ts';
 import { type DiffList, HEADER_DIFFS_MAX } from './diff-list.ts';
-import { cutText, cutTexts } from './preview.ts';
+import type { DiffRules } from './diff-rules.ts';
+import { cutText, cutTexts, toOwnText } from './preview.ts';
 
 /** Values by lower-case name, in order; a name that occurs on several lines has several. */
 export type HeaderValues = ReadonlyMap<string, readonly string[]>;
@@ -30,49 +32,73 @@ export function parseHeaderLines(lines: string): HeaderValues {
   return values;
 }
 
-/** Whether lists say the same: as many lines, in the same order. */
-function isSameList(first: readonly string[], second: readonly string[]): boolean {
-  return first.length === second.length && first.every((value, at) => value === second[at]);
+/** Its lines cannot be joined (RFC 9110 section 5.3). */
+const UNJOINED = 'set-cookie';
+/** Values that are URLs, or hold some. */
+const URL_HEADERS: ReadonlySet<string> = new Set(['location', 'content-location', 'link', 'refresh']);
+/** Beginnings of queries and fragments in one value that are looked at. */
+const QUERIES_MAX = 20;
+
+/** Whether they say the same: several lines are one list, in their order. */
+function isSameList(name: string, first: readonly string[], second: readonly string[]): boolean {
+  if (first.length === second.length && first.every((value, at) => value === second[at])) return true;
+  return name !== UNJOINED && first.join(', ') === second.join(', ');
 }
 
-function toShown(
-  name: string,
-  primary: string | null,
-  shadow: string | null,
-): [string | null, string | null] {
-  if (isCredentialName(name)) return [primary === null ? null : MASKED, shadow === null ? null : MASKED];
+/** Without the values of these parameters; as a whole withheld where it is not sure where such a value ends. */
+function redactUrls(value: string, names: ParameterNames): string {
+  const starts = [...value.matchAll(/[?#]/g)].slice(0, QUERIES_MAX + 1).map(({ index }) => index + 1);
+  const [first, ...others] = starts;
+  if (first === undefined) return value;
+  const redact = (from: number) => replaceParameters(value, from, names, MASKED, Number.POSITIVE_INFINITY);
+  if (starts.length > QUERIES_MAX || others.some((start) => redact(start) !== value)) return MASKED;
+  return redact(first) ?? MASKED;
+}
+
+function toShownValues(name: string, values: readonly string[] | null, rules: DiffRules): string | null {
+  if (values === null) return null;
+  if (rules.maskedHeaders.has(name) || isCredentialName(name)) return MASKED;
+  const isUrl = !rules.maskedParameters.isEmpty && URL_HEADERS.has(name);
+  return (isUrl ? values.map((value) => redactUrls(value, rules.maskedParameters)) : values).join('\n');
+}
+
+function toShown(primary: string | null, shadow: string | null): [string | null, string | null] {
   if (primary !== null && shadow !== null) return cutTexts(primary, shadow);
   return [primary === null ? null : cutText(primary), shadow === null ? null : cutText(shadow)];
 }
 
-/** `isIgnored` is asked by name. */
+/** `isCodingIgnored`: `content-encoding` says nothing of what was compared. */
 export function diffHeaders(
   primary: HeaderValues,
   shadow: HeaderValues,
-  isIgnored: (name: string) => boolean,
+  rules: DiffRules,
+  isCodingIgnored: boolean,
   list: DiffList,
 ): void {
+  const isIgnored = (name: string): boolean =>
+    rules.ignoredHeaders.has(name) || (isCodingIgnored && name === 'content-encoding');
   let found = 0;
   const report = (
     name: string,
     first: readonly string[] | null,
     second: readonly string[] | null,
   ): boolean => {
+    const field = toOwnText(`header:${name.slice(0, NAME_LENGTH_MAX)}`);
+    const kind = first === null ? 'extra' : second === null ? 'missing' : 'value';
+    if (list.isNoise(field, kind, field)) return true;
     if (found === HEADER_DIFFS_MAX) {
       list.isCut = true;
       return false;
     }
     found++;
-    const [before, after] = toShown(name, first?.join('\n') ?? null, second?.join('\n') ?? null);
-    const field = `header:${name.slice(0, NAME_LENGTH_MAX)}`;
-    const kind = first === null ? 'extra' : second === null ? 'missing' : 'value';
+    const [before, after] = toShown(toShownValues(name, first, rules), toShownValues(name, second, rules));
     list.keep({ field, at: field, kind, primary: before, shadow: after });
     return true;
   };
   for (const [name, values] of primary) {
     if (isIgnored(name)) continue;
     const others = shadow.get(name) ?? null;
-    if (others !== null && isSameList(values, others)) continue;
+    if (others !== null && isSameList(name, values, others)) continue;
     if (!report(name, values, others)) return;
   }
   for (const [name, values] of shadow) {

@@ -7,13 +7,19 @@ import type { Tolerance } from '../model.ts';
 import type { DiffKind } from './answer-diff.ts';
 import { MASKED } from './answer-diff.ts';
 import type { DiffList } from './diff-list.ts';
-import type { JsonRules } from './diff-rules.ts';
-import { areSameElements, findLeftovers } from './element-key.ts';
+import type { DiffRules, JsonRules } from './diff-rules.ts';
+import { areSameElements, findLeftovers, type Leftovers } from './element-key.ts';
 import { pairElements } from './element-pairs.ts';
-import { countShownSteps, formatField, formatPlace, LEVELS_MAX } from './json-path.ts';
-import { ExactNumber, type JsonObject, type JsonValue, toJsonKind } from './json-value.ts';
-import { cutTexts, previewJson } from './preview.ts';
+import { findLeftoversWithin } from './element-tolerance.ts';
+import { LEVELS_MAX } from './json-path.ts';
+import { type ExactNumber, type JsonObject, type JsonValue, toJsonKind } from './json-value.ts';
+import { WalkedPlace } from './place-text.ts';
+import { cutAround, previewJson } from './preview.ts';
+import { isSameNumber } from './tolerance.ts';
 import type { Work } from './work.ts';
+
+/** What a difference costs beside its visit: its place and its values become text. */
+const REPORT_VISITS = 5;
 
 export type JsonDiffEnd = 'whole' | 'work' | 'depth';
 
@@ -21,12 +27,12 @@ export type JsonDiffEnd = 'whole' | 'work' | 'depth';
 export function diffJson(
   primary: JsonValue,
   shadow: JsonValue,
-  rules: JsonRules,
+  rules: DiffRules,
   list: DiffList,
   work: Work,
 ): JsonDiffEnd {
-  const differ = new JsonDiffer(list, work);
-  differ.diff(primary, shadow, rules, rules?.value?.isMasked === true);
+  const differ = new JsonDiffer(rules, list, work);
+  differ.diff(primary, shadow, rules.json, rules.json?.value?.isMasked === true);
   if (differ.isTooDeep) return 'depth';
   return work.isSpent ? 'work' : 'whole';
 }
@@ -36,14 +42,16 @@ type Shown = readonly [string | null, string | null];
 
 class JsonDiffer {
   isTooDeep = false;
+  readonly #rules: DiffRules;
   readonly #list: DiffList;
   readonly #work: Work;
   /** Where the walk is. */
-  readonly #place: (string | number)[] = [];
+  readonly #place = new WalkedPlace();
   /** Of that place, and of all above it. */
   #tolerances: readonly Tolerance[] = [];
 
-  constructor(list: DiffList, work: Work) {
+  constructor(rules: DiffRules, list: DiffList, work: Work) {
+    this.#rules = rules;
     this.#list = list;
     this.#work = work;
   }
@@ -63,35 +71,45 @@ class JsonDiffer {
       this.#tolerances = above.length === 0 ? rule.tolerances : [...above, ...rule.tolerances];
     const kind = toJsonKind(primary);
     if (kind !== toJsonKind(shadow)) {
-      this.#report('type', () => [
-        previewJson(primary, rules, isMasked),
-        previewJson(shadow, rules, isMasked),
-      ]);
+      this.#reportType(primary, shadow, isMasked);
     } else if (kind === 'object') {
       this.#diffObjects(primary as JsonObject, shadow as JsonObject, rules, isMasked);
     } else if (kind === 'array') {
       this.#diffArrays(primary as JsonValue[], shadow as JsonValue[], rules, isMasked);
-    } else if (kind !== 'number' || !isSameNumber(primary as number, shadow as number, this.#tolerances)) {
+    } else if (kind !== 'number' || !this.#isSameNumber(primary as number, shadow as number)) {
       this.#report('value', () => showValues(primary, shadow, isMasked));
     }
     this.#tolerances = above;
   }
 
+  #isSameNumber(primary: number | ExactNumber, shadow: number | ExactNumber): boolean {
+    const length = typeof primary === 'number' ? 0 : primary.source.length;
+    return this.#work.visitText(length) && isSameNumber(primary, shadow, this.#tolerances);
+  }
+
+  /** A masked value, or an object or array where any place is masked: nobody knows what the shadow has moved into it. */
+  #show(value: JsonValue, isMasked: boolean): string {
+    return isMasked || (this.#rules.hasMask && isContainer(value)) ? MASKED : previewJson(value);
+  }
+
+  #reportType(primary: JsonValue, shadow: JsonValue, isMasked: boolean): void {
+    // Where one side has an object the other may have what was in it.
+    const isHidden = isMasked || (this.#rules.hasMask && (isContainer(primary) || isContainer(shadow)));
+    this.#report('type', () => [this.#show(primary, isHidden), this.#show(shadow, isHidden)]);
+  }
+
   /** Values become text only when the difference is kept. */
   #report(kind: DiffKind, show: () => Shown): void {
-    const shown = countShownSteps(this.#place);
-    const place = shown === this.#place.length ? this.#place : this.#place.slice(0, shown);
-    const isRoot = place.length === 0;
-    const field = isRoot ? 'body' : `body:${formatField(place)}`;
-    if (!this.#list.find(field)) return;
-    const at = isRoot ? 'body' : `body:${formatPlace(place)}`;
+    this.#work.take(REPORT_VISITS);
+    const { field, at } = this.#place.text;
+    if (!this.#list.find(field, kind, at)) return;
     const [primary, shadow] = show();
     this.#list.keep({ field, at, kind, primary, shadow });
   }
 
   /** Whether there is room for one more level. */
   #canDescend(): boolean {
-    if (this.#place.length < LEVELS_MAX) return true;
+    if (this.#place.level < LEVELS_MAX) return true;
     this.isTooDeep = true;
     return false;
   }
@@ -105,16 +123,10 @@ class JsonDiffer {
         shared++;
         const next = rules === null ? null : rules.stepKey(key);
         this.#place.push(key);
-        this.diff(primary[key]!, shadow[key]!, next, isMasked);
+        this.diff(primary[key]!, shadow[key]!, next, isMasked || this.#rules.maskedKeys.has(key));
         this.#place.pop();
       } else {
-        this.#reportAlone(
-          key,
-          primary[key]!,
-          'missing',
-          rules === null ? null : rules.stepKey(key),
-          isMasked,
-        );
+        this.#reportMember(key, primary[key]!, 'missing', rules, isMasked);
       }
       if (this.#isOver) return;
     }
@@ -122,9 +134,21 @@ class JsonDiffer {
     if (others.length === shared) return;
     for (const key of others) {
       if (Object.hasOwn(primary, key)) continue;
-      this.#reportAlone(key, shadow[key]!, 'extra', rules === null ? null : rules.stepKey(key), isMasked);
+      this.#reportMember(key, shadow[key]!, 'extra', rules, isMasked);
       if (this.#isOver) return;
     }
+  }
+
+  /** `rules` are those of the object. */
+  #reportMember(
+    key: string,
+    value: JsonValue,
+    kind: 'missing' | 'extra',
+    rules: JsonRules,
+    isMasked: boolean,
+  ): void {
+    const next = rules === null ? null : rules.stepKey(key);
+    this.#reportAlone(key, value, kind, next, isMasked || this.#rules.maskedKeys.has(key));
   }
 
   /** A member or an element that only one side has. */
@@ -139,7 +163,7 @@ class JsonDiffer {
     if (this.#work.isSpent || rules?.value?.isIgnored === true) return;
     this.#place.push(step);
     this.#report(kind, () => {
-      const text = previewJson(value, rules, isMasked);
+      const text = this.#show(value, isMasked || rules?.value?.isMasked === true);
       return kind === 'missing' ? [text, null] : [null, text];
     });
     this.#place.pop();
@@ -163,13 +187,12 @@ class JsonDiffer {
       );
     }
     if (next?.value?.isIgnored === true || this.#isOver) return;
-    this.#diffElements(primary, shadow, rules, next, isMasked);
+    this.#diffElements(primary, shadow, next, isMasked);
   }
 
   #diffElements(
     primary: readonly JsonValue[],
     shadow: readonly JsonValue[],
-    rules: JsonRules,
     next: JsonRules,
     isMasked: boolean,
   ): void {
@@ -193,13 +216,13 @@ class JsonDiffer {
       differing.map((index) => shadow[index]!),
       next,
       this.#work,
-      this.#place.length + 1,
+      this.#place.level + 1,
     );
     if (!isMoved) return;
     this.#list.rewind(mark);
     this.#report('order', () => [
-      previewJson(primary as JsonValue, rules, isMasked),
-      previewJson(shadow as JsonValue, rules, isMasked),
+      this.#show(primary as JsonValue, isMasked),
+      this.#show(shadow as JsonValue, isMasked),
     ]);
   }
 
@@ -210,8 +233,7 @@ class JsonDiffer {
     next: JsonRules,
     isMasked: boolean,
   ): void {
-    const level = this.#place.length + 1;
-    const left = findLeftovers(primary, shadow, next, this.#work, level);
+    const left = this.#findLeftovers(primary, shadow, next);
     if (left === null) {
       // Not for the work: then for the depth.
       if (!this.#work.isSpent) this.isTooDeep = true;
@@ -233,31 +255,36 @@ class JsonDiffer {
       this.#reportAlone(at, shadow[at]!, 'extra', next, isMasked);
     }
   }
+
+  /** Elements that have no equal on the other side, not even within tolerances; null for want of work or levels. */
+  #findLeftovers(
+    primary: readonly JsonValue[],
+    shadow: readonly JsonValue[],
+    next: JsonRules,
+  ): Leftovers | null {
+    const level = this.#place.level + 1;
+    const left = findLeftovers(primary, shadow, next, this.#work, level);
+    if (left === null || !this.#rules.hasTolerance || left.primary.length * left.shadow.length === 0)
+      return left;
+    const tolerances = this.#tolerances;
+    return findLeftoversWithin(primary, shadow, left, next, tolerances, this.#work, level);
+  }
+}
+
+function isContainer(value: JsonValue): boolean {
+  const kind = toJsonKind(value);
+  return kind === 'object' || kind === 'array';
 }
 
 function toCount(length: number): string {
   return length === 1 ? '1 element' : `${length} elements`;
 }
 
+/** Of values that are neither objects nor arrays. */
 function showValues(primary: JsonValue, shadow: JsonValue, isMasked: boolean): Shown {
-  if (isMasked || typeof primary !== 'string' || typeof shadow !== 'string')
-    return [previewJson(primary, null, isMasked), previewJson(shadow, null, isMasked)];
-  const [first, second] = cutTexts(primary, shadow);
-  return [previewJson(first, null, false), previewJson(second, null, false)];
-}
-
-type JsonNumber = number | ExactNumber;
-
-function isSameNumber(primary: JsonNumber, shadow: JsonNumber, tolerances: readonly Tolerance[]): boolean {
-  if (primary instanceof ExactNumber && shadow instanceof ExactNumber && primary.decimal === shadow.decimal)
-    return true;
-  if (tolerances.length === 0) return false;
-  const first = typeof primary === 'number' ? primary : primary.approximate;
-  const second = typeof shadow === 'number' ? shadow : shadow.approximate;
-  const difference = Math.abs(first - second);
-  // Of numbers beyond all doubles nobody knows how far they are apart.
-  if (!Number.isFinite(difference)) return false;
-  return tolerances.some(
-    ({ largest, isRelative }) => difference <= (isRelative ? largest * Math.abs(first) : largest),
-  );
+  if (isMasked) return [MASKED, MASKED];
+  if (typeof primary !== 'string' || typeof shadow !== 'string')
+    return [previewJson(primary), previewJson(shadow)];
+  const [first, second] = cutAround(primary, shadow);
+  return [previewJson(first), previewJson(second)];
 }

@@ -165,7 +165,8 @@ export function parseJsonPlace(text: string): JsonPlace | null {
   return place;
 }
 
-function formatKey(key: string, isFirst: boolean): string {
+/** A dot and the key; the very first one has no dot. */
+export function formatKey(key: string, isFirst: boolean): string {
   const isPlain = PLAIN_KEY.test(key) && key.isWellFormed() && key !== '$';
   return `${isFirst ? '' : '.'}${isPlain ? key : `[${JSON.stringify(key)}]`}`;
 }
@@ -194,25 +195,4 @@ export function formatField(place: JsonPlace): string {
   let text = '';
   for (const step of place) text += typeof step === 'number' ? '[]' : formatKey(step, text === '');
   return text === '' ? '$' : text;
-}
-
-/** Whether its text is short enough even if every character has to be escaped: the usual case, seen at once. */
-function isShort(place: JsonPlace): boolean {
-  let length = 0;
-  // An escaped character takes six; dot, brackets and quotes five.
-  for (const step of place) length += typeof step === 'number' ? 2 : step.length * 6 + 5;
-  return length <= PATH_LENGTH_MAX;
-}
-
-/** How many steps of it, from the root, have a text of at most PATH_LENGTH_MAX characters. */
-export function countShownSteps(place: JsonPlace): number {
-  if (isShort(place)) return place.length;
-  let length = 0;
-  for (const [index, step] of place.entries()) {
-    // A key that is too long is not formatted, for it may be as long as the body.
-    if (typeof step === 'string' && step.length > PATH_LENGTH_MAX) return index;
-    length += typeof step === 'number' ? 2 : formatKey(step, length === 0).length;
-    if (length > PATH_LENGTH_MAX) return index;
-  }
-  return place.length;
 }

@@ -6,7 +6,7 @@ import type { PathMatcher } from './path-matcher.ts';
 
 const MASK: JsonEdit = { replacesWhole: true, toText: () => `"${MASKED}"` };
 
-/** Null when the text is not valid JSON, or nested too deeply to be looked through: then nothing of it may be kept. */
+/** Null when the text is not valid JSON, or beyond the bounds of json-edit.ts: then nothing of it may be kept. */
 export function maskJsonText(text: string, paths: PathMatcher): string | null {
   return editJsonText(text, paths, MASK);
 }

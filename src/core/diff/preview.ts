@@ -1,9 +1,8 @@
-// What is shown of a value: short, and nothing of what is masked.
+// What is shown of a value: short, and with no other text held in memory by it.
 //
 // The only place where values become text that is kept. Work is bounded by VALUE_LENGTH_MAX, whatever the value.
 
-import { MASKED, VALUE_LENGTH_MAX } from './answer-diff.ts';
-import type { JsonRules } from './diff-rules.ts';
+import { VALUE_LENGTH_MAX } from './answer-diff.ts';
 import { ExactNumber, type JsonObject, type JsonValue } from './json-value.ts';
 
 const ELLIPSIS = '…';
@@ -16,21 +15,36 @@ function toCut(text: string, at: number): number {
   return code >= 0xd800 && code < 0xdc00 ? at - 1 : at;
 }
 
+/** The same text in memory of its own: what is cut out of a string holds the whole of it, which may be a whole body. */
+export function toOwnText(text: string): string {
+  return Buffer.from(text, 'utf8').toString('utf8');
+}
+
+/** `text` has no half of a pair of surrogates: it was decoded from bytes, or written as JSON. */
 export function cutText(text: string): string {
-  if (text.length <= VALUE_LENGTH_MAX) return text;
-  return text.slice(0, toCut(text, VALUE_LENGTH_MAX - 1)) + ELLIPSIS;
+  return toOwnText(cut(text));
+}
+
+function cut(text: string): string {
+  return text.length <= VALUE_LENGTH_MAX ? text : text.slice(0, toCut(text, VALUE_LENGTH_MAX - 1)) + ELLIPSIS;
 }
 
 /** Of long texts, the part around the first difference. */
 export function cutTexts(first: string, second: string): [string, string] {
+  const [left, right] = cutAround(first, second);
+  return [toOwnText(left), toOwnText(right)];
+}
+
+/** The same for any strings, not yet in memory of their own. */
+export function cutAround(first: string, second: string): [string, string] {
   if (first.length <= VALUE_LENGTH_MAX && second.length <= VALUE_LENGTH_MAX) return [first, second];
   let same = 0;
   const length = Math.min(first.length, second.length);
   while (same < length && first.charCodeAt(same) === second.charCodeAt(same)) same++;
   // The whole difference may lie within what is shown of the beginning.
-  if (same < VALUE_LENGTH_MAX - LEAD) return [cutText(first), cutText(second)];
+  if (same < VALUE_LENGTH_MAX - LEAD) return [cut(first), cut(second)];
   const start = toCut(first, same - LEAD);
-  return [cutText(ELLIPSIS + first.slice(start)), cutText(ELLIPSIS + second.slice(start))];
+  return [cut(ELLIPSIS + first.slice(start)), cut(ELLIPSIS + second.slice(start))];
 }
 
 /** Writes JSON text until it is long enough. */
@@ -41,30 +55,28 @@ class PreviewWriter {
     return this.text.length > VALUE_LENGTH_MAX;
   }
 
-  write(value: JsonValue, rules: JsonRules): void {
-    if (rules?.value?.isMasked === true) this.text += `"${MASKED}"`;
-    else if (typeof value === 'string') this.#writeText(value);
+  write(value: JsonValue): void {
+    if (typeof value === 'string') this.#writeText(value);
     else if (value === null || typeof value !== 'object') this.text += String(value);
     else if (value instanceof ExactNumber) this.text += value.source.slice(0, VALUE_LENGTH_MAX + 1);
-    else if (Array.isArray(value)) this.#writeArray(value, rules);
-    else this.#writeObject(value as JsonObject, rules);
+    else if (Array.isArray(value)) this.#writeArray(value);
+    else this.#writeObject(value as JsonObject);
   }
 
   #writeText(text: string): void {
     this.text += JSON.stringify(text.slice(0, VALUE_LENGTH_MAX + 1));
   }
 
-  #writeArray(elements: readonly JsonValue[], rules: JsonRules): void {
-    const next = rules === null ? null : rules.stepElement();
+  #writeArray(elements: readonly JsonValue[]): void {
     this.text += '[';
     for (let at = 0; at < elements.length && !this.#isLong; at++) {
       if (at > 0) this.text += ',';
-      this.write(elements[at]!, next);
+      this.write(elements[at]!);
     }
     this.text += ']';
   }
 
-  #writeObject(object: JsonObject, rules: JsonRules): void {
+  #writeObject(object: JsonObject): void {
     this.text += '{';
     let isFirst = true;
     for (const key of Object.keys(object)) {
@@ -73,16 +85,15 @@ class PreviewWriter {
       isFirst = false;
       this.#writeText(key);
       this.text += ':';
-      this.write(object[key]!, rules === null ? null : rules.stepKey(key));
+      this.write(object[key]!);
     }
     this.text += '}';
   }
 }
 
-/** JSON text. `rules` are those of the value's place. */
-export function previewJson(value: JsonValue, rules: JsonRules, isMasked: boolean): string {
-  if (isMasked || rules?.value?.isMasked === true) return MASKED;
+/** JSON text. */
+export function previewJson(value: JsonValue): string {
   const writer = new PreviewWriter();
-  writer.write(value, rules);
+  writer.write(value);
   return cutText(writer.text);
 }

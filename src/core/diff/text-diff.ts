@@ -142,6 +142,7 @@ export function diffText(primary: string, shadow: string, isMasked: boolean, lis
   // What comes after the last common line may have its equal behind the cut.
   const isEndOpen = middle.isCut && common.length > 0;
   const stops = isEndOpen ? common : [...common, [first.length, second.length] as const];
+  const kept = list.diffs.length;
   let x = 0;
   let y = 0;
   for (const [nextX, nextY] of stops) {
@@ -150,15 +151,21 @@ export function diffText(primary: string, shadow: string, isMasked: boolean, lis
       const before = x < nextX ? middle.primary[x]! : null;
       const after = y < nextY ? middle.shadow[y]! : null;
       if (list.diffs.length === DIFFS_MAX) return;
-      const line = middle.firstLine + (before === null ? y : x);
-      const [left, right] = isMasked ? toMasked(before, after) : toShown(before, after);
-      list.keep({ field: 'body', at: `body:line ${line}`, kind: 'text', primary: left, shadow: right });
+      const line = middle.firstLine + x;
+      // Always in terms of the primary: what a control and a shadow have there are told by the same name.
+      const at = before === null ? `body:after line ${line - 1}` : `body:line ${line}`;
+      if (!list.isNoise('body', 'text', at)) {
+        const [left, right] = isMasked ? toMasked(before, after) : toShown(before, after);
+        list.keep({ field: 'body', at, kind: 'text', primary: left, shadow: right });
+      }
       if (before !== null) x++;
       if (after !== null) y++;
     }
     x = nextX + 1;
     y = nextY + 1;
   }
+  // Noise alone says nothing of the lines that were not looked at.
+  if (middle.isCut && list.diffs.length === kept) list.isCut = true;
 }
 
 function toMasked(primary: string | null, shadow: string | null): [string | null, string | null] {

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toNginxDurationMs } from '../../../src/config/apisix/attribute.ts';
+import { toResourceId } from '../../../src/config/apisix/resource-id.ts';
 import { ApisixRouteSchema, ApisixServiceSchema } from '../../../src/config/apisix/schema.ts';
 import { UpstreamSchema } from '../../../src/config/apisix/upstream-schema.ts';
 import type { Config } from '../../../src/core/model.ts';
@@ -182,7 +183,7 @@ rotues: []
 #END
 `;
   assert.deepEqual(listLines(text), [
-    'test.yaml:2:9: routes[0].id: must be 1 to 64 letters, digits, "-", "_" or ".", or a whole number from 1, found "a b"',
+    'test.yaml:2:9: routes[0].id: must be 1 to 64 letters, digits, "-", "_" or ".", or a whole number from 1, and must not be . or ..: they cannot stand in the path of a URL, found "a b"',
     'test.yaml:3:10: routes[0].uri: must be text of 1 to 4096 characters (put it in quotes), found 5',
     'test.yaml:4:18: routes[0].upstream_id: leads nowhere: route route-1 refers to upstream nowhere, and there is none',
     'test.yaml:6:29: routes[0].plugins.proxy-mirror.host: must be scheme://host or scheme://host:port, without a path, such as http://127.0.0.1:9797, found "ftp://x"',
@@ -205,6 +206,19 @@ rotues: []
     'test.yaml:1:1: must have only one of host and hosts',
     'test.yaml:1:1: must have uri or uris, and only one of them',
   ]);
+});
+
+test('what no path of a URL can hold is no id, and no name becomes such a one', () => {
+  for (const id of ['.', '..']) {
+    const [line = '', ...more] = listLines(`id: ${id}\n${ROUTE}`);
+    assert.match(
+      line,
+      /^test\.yaml:1:5: id: .*must not be \. or \.\.: they cannot stand in the path of a URL/,
+    );
+    assert.deepEqual(more, []);
+    assert.match(toResourceId(id), /^\.{1,2}-[0-9a-f]{8}$/);
+  }
+  assert.equal(toResourceId('...'), '...');
 });
 
 test('ids are taken once, in whatever form and document', () => {

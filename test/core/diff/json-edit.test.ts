@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EDIT_LEVELS_MAX } from '../../../src/core/diff/json-edit.ts';
+import { EDIT_GROWTH_MAX, EDIT_LEVELS_MAX, EDIT_REPLACEMENTS_MAX } from '../../../src/core/diff/json-edit.ts';
 import { maskJsonText } from '../../../src/core/diff/mask-json.ts';
 import { compilePaths, type PathMatcher } from '../../../src/core/diff/path-matcher.ts';
 import { redactJsonBody } from '../../../src/core/diff/redact-json.ts';
@@ -12,7 +12,7 @@ const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`# seed ${seed}`);
 
 function redact(text: string, ...paths: readonly string[]): string | null {
-  const body = redactJsonBody(Buffer.from(text), paths);
+  const body = redactJsonBody(Buffer.from(text), compilePaths(paths));
   return body === null ? null : Buffer.from(body).toString();
 }
 
@@ -69,7 +69,7 @@ test('what is not JSON, or not to be looked through, is not returned', () => {
     assert.equal(redact(text, 'a'), null, text);
     assert.equal(mask(text, 'a'), null, text);
   }
-  assert.equal(redactJsonBody(Buffer.from([0x22, 0xff, 0x22]), ['a']), null);
+  assert.equal(redactJsonBody(Buffer.from([0x22, 0xff, 0x22]), compilePaths(['a'])), null);
   const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
   assert.equal(redact(nested(EDIT_LEVELS_MAX), 'a'), nested(EDIT_LEVELS_MAX));
   assert.equal(redact(nested(EDIT_LEVELS_MAX + 1), 'a'), null);
@@ -77,8 +77,72 @@ test('what is not JSON, or not to be looked through, is not returned', () => {
   assert.equal(redact('['.repeat(1 << 20), 'a'), null);
 });
 
+test('no more values are replaced than the bound, and no text grows by more than its own', () => {
+  const many = (count: number): string => `[${Array(count).fill('1').join()}]`;
+  assert.equal(redact(many(EDIT_REPLACEMENTS_MAX), '$'), many(EDIT_REPLACEMENTS_MAX).replaceAll('1', '0'));
+  assert.equal(redact(many(EDIT_REPLACEMENTS_MAX + 1), '$'), null);
+  assert.equal(redact(many(EDIT_REPLACEMENTS_MAX + 1), 'a'), many(EDIT_REPLACEMENTS_MAX + 1));
+  assert.equal(mask(many(EDIT_REPLACEMENTS_MAX + 1), '[]'), null);
+  const grownBy8 = (count: number, more = ''): string => `["${'x'.repeat(8)}"${',""'.repeat(count)}${more}]`;
+  const grown = redact(grownBy8(EDIT_GROWTH_MAX / 8), '$')!;
+  assert.equal(grown.length, grownBy8(EDIT_GROWTH_MAX / 8).length + EDIT_GROWTH_MAX);
+  assert.equal(redact(grownBy8(EDIT_GROWTH_MAX / 8, ',"1234567"'), '$'), null);
+  assert.equal(redact(grownBy8(300_000), '$'), null);
+});
+
+test('exactly what the platform takes for JSON is edited', () => {
+  const piece = fc.constantFrom(
+    ...'{}[]:,"\\/ \t\n\f\u00a0-+.0123e5Etrufalsnxb',
+    ...[
+      'true',
+      'null',
+      '"a"',
+      '"a":',
+      '\\u00e9',
+      '\\u12',
+      '\\"',
+      '1.5e-3',
+      '{"a":[',
+      ']}',
+      '0',
+      '\x1f',
+      '\ud800',
+    ],
+  );
+  const edited = fc
+    .tuple(tree, fc.nat(), fc.nat(3), fc.array(piece, { maxLength: 2 }))
+    .map(([value, at, cut, pieces]) => {
+      const text = JSON.stringify(value);
+      const from = at % (text.length + 1);
+      return text.slice(0, from) + pieces.join('') + text.slice(from + cut);
+    });
+  const text = fc.oneof(
+    edited,
+    fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join('')),
+  );
+  let sound = 0;
+  fc.assert(
+    fc.property(text, (one) => {
+      const result = mask(one, 'no such key');
+      if (isJson(one)) sound++;
+      assert.equal(result, isJson(one) ? one : null);
+    }),
+    { seed, numRuns: 20_000 },
+  );
+  assert.ok(sound > 1_000, `${sound} were JSON`);
+});
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 test('a byte order mark does not hide what is covered', () => {
-  const body = redactJsonBody(Buffer.from('\ufeff{"a":"x"}'), ['a']);
+  const body = redactJsonBody(Buffer.from('\ufeff{"a":"x"}'), compilePaths(['a']));
   assert.equal(Buffer.from(body!).toString(), '{"a":"redacted"}');
 });
 

@@ -18,7 +18,7 @@ function listFields(...tolerances: readonly Tolerance[]): readonly string[] {
     [],
   );
   const list = new DiffList();
-  diffJson(PRIMARY as JsonValue, SHADOW as JsonValue, rules.json, list, new Work(VISITS_MAX));
+  diffJson(PRIMARY as JsonValue, SHADOW as JsonValue, rules, list, new Work(VISITS_MAX));
   return list.diffs.map(({ field }) => field);
 }
 
