@@ -25,7 +25,7 @@ import { ADMIN_API_PATH, addAdminApi } from './admin-api/routes.ts';
 import { createShape, type Shape } from './admin-api/shape.ts';
 import { parseQuery } from './admin-api/target.ts';
 import { addPath } from './admin-path.ts';
-import { AnswerRoom, Turns } from './answer-room.ts';
+import { addAnswerBounds } from './answer-room.ts';
 import type { Catalog } from './catalog.ts';
 import { addDashboard, isDashboardPath } from './dashboard.ts';
 import type { FindingsStore } from './findings-store.ts';
@@ -116,7 +116,10 @@ export function createAdmin(options: AdminOptions): Admin {
     clientErrorHandler: (error, socket) => answerMalformed(error, socket, shape),
   });
   app.server.maxConnections = CONNECTIONS_MAX;
-  addBounds(app, new AnswerRoom(options.answerBytesMax ?? ANSWER_BYTES_MAX[surface]));
+  // Before the door: what waits for its turn costs nothing yet.
+  addAnswerBounds(app, options.answerBytesMax ?? ANSWER_BYTES_MAX[surface], (request, message) =>
+    toErrorBody(message, findArea(request), null),
+  );
   app.addHook('onRequest', async (request, reply) => door(request, reply));
   addErrors(app, onError);
   addAdminApi(app, { catalog: options.catalog, shape, onError });
@@ -179,27 +182,6 @@ function toArea(target: string): Area {
 function toCommonHeaders({ version }: Shape, area: Area): Record<string, string> {
   const headers = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
   return area === AREA_ADMIN_API ? { ...headers, 'x-api-version': version } : headers;
-}
-
-/** Before everything else: what waits for its turn costs nothing yet. */
-function addBounds(app: FastifyInstance, room: AnswerRoom): void {
-  const turns = new Turns();
-  app.addHook('onRequest', (request, reply, done) => turns.take(request.raw.socket, reply.raw, done));
-  app.addHook('onSend', (request, reply, payload, done) => {
-    const isText = typeof payload === 'string' || Buffer.isBuffer(payload);
-    const bytes = isText ? Buffer.byteLength(payload) : 0;
-    if (request.method === 'HEAD') {
-      done();
-    } else if (request.method === 'GET' && !room.hasRoom(bytes)) {
-      // Of a change the client must hear that it was made.
-      reply.code(503).type('application/json; charset=utf-8').header('retry-after', '1');
-      const message = 'too many answers wait to be read';
-      done(null, JSON.stringify(toErrorBody(message, findArea(request), null)));
-    } else {
-      room.hold(reply.raw, bytes);
-      done();
-    }
-  });
 }
 
 function addErrors(app: FastifyInstance, onError: (error: Error) => void): void {

@@ -6,17 +6,43 @@
 
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 /** Requests of a connection that wait for the answer before them; one more ends the connection. */
 export const WAITING_MAX = 16;
 /** Such answers have always room: a connection holds one of them. */
 export const SMALL_BYTES = 16 * 1024;
 
+/** To be called before other hooks are added. `toBody` gives the form of an error. */
+export function addAnswerBounds(
+  app: FastifyInstance,
+  bytesMax: number,
+  toBody: (request: FastifyRequest, message: string) => object,
+): void {
+  const turns = new Turns();
+  const room = new AnswerRoom(bytesMax);
+  app.addHook('onRequest', (request, reply, done) => turns.take(request.raw.socket, reply.raw, done));
+  app.addHook('onSend', (request, reply, payload, done) => {
+    const isText = typeof payload === 'string' || Buffer.isBuffer(payload);
+    const bytes = isText ? Buffer.byteLength(payload) : 0;
+    if (request.method === 'HEAD') {
+      done();
+    } else if (request.method === 'GET' && !room.hasRoom(bytes)) {
+      // Of a change the client must hear that it was made.
+      reply.code(503).type('application/json; charset=utf-8').header('retry-after', '1');
+      done(null, JSON.stringify(toBody(request, 'too many answers wait to be read')));
+    } else {
+      room.hold(reply.raw, bytes);
+      done();
+    }
+  });
+}
+
 interface Turn {
   readonly waiting: (() => void)[];
 }
 
-export class Turns {
+class Turns {
   readonly #turns = new WeakMap<Socket, Turn>();
 
   /** Calls `begin` when the answers before it have been taken; never, when the connection ends before. */
@@ -45,17 +71,12 @@ export class Turns {
   }
 }
 
-export class AnswerRoom {
+class AnswerRoom {
   readonly #bytesMax: number;
   #bytes = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
-  }
-
-  /** Of the answers that wait. */
-  get bytes(): number {
-    return this.#bytes;
   }
 
   /** Whether an answer may be sent that can be refused. One has always room, however long. */

@@ -68,7 +68,8 @@ export class FindingsInbox {
       this.#bytes -= bytes;
       this.#store.accept(report);
     }
-    if (this.waiting > 0) this.#turn = setImmediate(() => this.#begin());
+    // The next turn has room for as many again.
+    if (this.#turnLeft < REPORTS_PER_TURN) this.#turn = setImmediate(() => this.#begin());
     // What is done is let go of now and then: all at once, or half of the list.
     if (this.#at < Math.max(this.waiting, 1)) return;
     this.#waiting = this.#waiting.slice(this.#at);

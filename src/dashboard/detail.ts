@@ -203,11 +203,13 @@ export class Detail {
   async #ignore(field: string): Promise<void> {
     try {
       const answer = await this.#options.api.call('POST', `${this.#path}/ignored`, { field });
-      this.#rule.show({ field, rule: (answer as Ignored).rule, isApplied: true });
+      this.#rule.show({ field, rule: (answer as Ignored).rule, isApplied: true, reason: null });
     } catch (error) {
-      // A route of a file: the rule is the user's to write.
+      // A route of a file, or one whose fields are not compared: the rule is the user's to write.
       if (!(error instanceof ApiError) || error.status !== 409) throw error;
-      this.#rule.show({ field, rule: (error.body as Ignored).rule, isApplied: false });
+      const { rule, place } = error.body as Ignored;
+      const reason = place === undefined ? error.message : null;
+      this.#rule.show({ field, rule, isApplied: false, reason });
     }
   }
 

@@ -8,6 +8,8 @@ export interface Outcome {
   readonly rule: string;
   /** Whether it is in force already; if not, it is the user's to write. */
   readonly isApplied: boolean;
+  /** Why not, for a route that does not stand in a file; null otherwise. */
+  readonly reason: string | null;
 }
 
 export interface RuleBox {
@@ -46,11 +48,13 @@ export function createRuleBox(copy: (text: string, what: string) => void): RuleB
 
   return {
     node,
-    show({ field, rule, isApplied }) {
+    show({ field, rule, isApplied, reason }) {
       setText(line, rule);
       const text = isApplied
         ? `${field} is ignored from now on. The rule is in force and stored with the route:`
-        : `This route stands in a config file, which umbra does not write. To ignore ${field}, put this under mirror.compare of the route there, and reload:`;
+        : reason !== null
+          ? `${field} is not ignored: ${reason}. The rule that would do it:`
+          : `This route stands in a config file, which umbra does not write. To ignore ${field}, put this under mirror.compare of the route there, and reload:`;
       open(text, true);
     },
     offer(text, what) {

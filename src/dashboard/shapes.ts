@@ -153,6 +153,8 @@ export interface Ignored {
   readonly applied: boolean;
   /** A line of YAML. */
   readonly rule: string;
+  /** Of a route of a file: where the line goes. */
+  readonly place?: string;
 }
 
 export interface Check {

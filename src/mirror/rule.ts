@@ -94,7 +94,8 @@ export function closeRule({ clients }: RuleParts, rule: RuleLane): void {
 function openComparer(host: ComparerHost, route: Route, mirror: Mirror): RuleComparer | null {
   const { compare } = mirror;
   if (compare === null) return null;
-  const rules = compare.detail === null ? null : compileDiffRules(compare.detail, compare.mask);
+  const rules =
+    compare.detail === null ? null : compileDiffRules(compare.detail, compare.mask, mirror.redact);
   return new RuleComparer(host, route, mirror, compare, rules);
 }
 

@@ -92,7 +92,10 @@ test('a rule has an effect only where fields are compared', () => {
     });
     assert.equal(translated!.mirror!.compare?.detail ?? null, null, JSON.stringify(route));
   }
-  for (const compare of [{ detailed_diff: true }, { detailed_diff: true, disable: true, _meta: { disable: false } }]) {
+  for (const compare of [
+    { detailed_diff: true },
+    { detailed_diff: true, disable: true, _meta: { disable: false } },
+  ]) {
     assert.equal(findObstacle(plugin(compare)), null);
     assert.equal(findObstacle({ uri: '/' }, plugin(compare)), null);
   }

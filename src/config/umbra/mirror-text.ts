@@ -2,6 +2,7 @@
 //
 // Owns which keys say what, and in which order. Writes only what differs from what umbra does by itself.
 
+import { isCredentialName } from '../../core/diff/credential.ts';
 import {
   type Backend,
   type BackendTls,
@@ -26,9 +27,6 @@ import { toCompareBlock } from './compare-text.ts';
 import type { Secrets } from './secret-text.ts';
 import { Block, Flow } from './yaml-text.ts';
 
-/** Headers whose values let somebody in. */
-const CREDENTIAL =
-  /authorization|cookie|token|secret|password|api[-_]?key|credential|session|(?:^|[-_])auth(?:$|[-_])/i;
 /** Variables that hold what a client sends by a name. */
 const NAMED_VARIABLE = /^(?:http|cookie|arg)_/;
 const LEFT_OUT = 'It was left out here: give it in the environment.';
@@ -79,7 +77,7 @@ function toShadowBlock(shadow: Shadow, secrets: Secrets): Block {
   const block = new Block().put('url', toUrl(shadow));
   const set = new Block();
   for (const [name, value] of shadow.headers.set) {
-    if (value === '' || !CREDENTIAL.test(name)) set.put(name, value);
+    if (value === '' || !isCredentialName(name)) set.put(name, value);
     else set.put(name, secrets.refer('HEADER', value), LEFT_OUT);
   }
   const headers = new Block().putFilled('set', set).putFilled('remove', shadow.headers.remove);
@@ -133,7 +131,7 @@ function toConditionsBlock({ methods, headers, pathRegex, vars }: Conditions, se
   for (const { name, kind, value } of headers) {
     if (kind === CONDITION_PRESENT) named.put(name, true);
     else if (kind === CONDITION_ABSENT) named.put(name, false);
-    else if (value === '' || !CREDENTIAL.test(name)) named.put(name, value);
+    else if (value === '' || !isCredentialName(name)) named.put(name, value);
     else named.put(name, secrets.refer('HEADER', value), LEFT_OUT);
   }
   const block = new Block().putFilled('methods', methods).putFilled('headers', named);
@@ -152,7 +150,7 @@ export function toExpressionValue(expression: readonly unknown[], secrets: Secre
 function toReferring(part: unknown, secrets: Secrets): unknown {
   if (!Array.isArray(part)) return part;
   const [variable] = part as readonly unknown[];
-  const isSecret = typeof variable === 'string' && NAMED_VARIABLE.test(variable) && CREDENTIAL.test(variable);
+  const isSecret = typeof variable === 'string' && NAMED_VARIABLE.test(variable) && isCredentialName(variable);
   if (!isSecret) return part.map((item) => toReferring(item, secrets));
   return [...part.slice(0, -1), toReferences(part.at(-1), secrets)];
 }

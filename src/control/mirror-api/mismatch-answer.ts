@@ -83,11 +83,18 @@ export class MismatchAnswers {
     const allGroups = store.groups();
     const allEntries = store.entries();
     const pieces = new Pieces();
-    await pieces.addAll(toNewest(allGroups, limits.groups), GROUP_BYTES_MAX, (group, bytesLeft) => {
-      const start = JSON.stringify(toGroupHead(group)).slice(0, -1);
-      const example = group.example === null ? null : this.#texts.get(route, group.example);
-      const isFit = example !== null && example.bytes + Buffer.byteLength(start) + NO_EXAMPLE.length <= bytesLeft;
-      return isFit ? `${start},"example":${example.json}}` : start + NO_EXAMPLE;
+    // Every group before the first example: an example is one of the entries.
+    const heads = toNewest(allGroups, limits.groups).map((group) => ({
+      group,
+      start: JSON.stringify(toGroupHead(group)).slice(0, -1),
+    }));
+    let exampleBytesLeft = GROUP_BYTES_MAX;
+    for (const { start } of heads) exampleBytesLeft -= Buffer.byteLength(start) + NO_EXAMPLE.length + 1;
+    await pieces.addAll(heads, GROUP_BYTES_MAX, ({ group: { example }, start }) => {
+      const text = example === null ? null : this.#texts.get(route, example);
+      if (text === null || text.bytes > exampleBytesLeft) return start + NO_EXAMPLE;
+      exampleBytesLeft -= text.bytes;
+      return `${start},"example":${text.json}}`;
     });
     const groups = pieces.take();
     const entryBytesMax = ANSWER_BYTES_MAX - HEAD_BYTES - pieces.bytes;
@@ -117,11 +124,11 @@ class Pieces {
   async addAll<Item>(
     items: readonly Item[],
     bytesMax: number,
-    toText: (item: Item, bytesLeft: number) => string,
+    toText: (item: Item) => string,
   ): Promise<void> {
     let bytesLeft = bytesMax;
     for (const item of items) {
-      const text = toText(item, bytesLeft);
+      const text = toText(item);
       // And a comma.
       const bytes = Buffer.byteLength(text) + 1;
       if (bytes > bytesLeft) return;

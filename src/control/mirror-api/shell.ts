@@ -10,8 +10,7 @@ const QUOTABLE = /^[ -~\p{L}\p{N}\p{P}\p{S}]*$/u;
 /** Letters and symbols by their category that show nothing: fillers, and the blank of Braille and of musical notation. */
 const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\u2800\u{1d159}]/v;
 /** What does not stand for itself in $'…'; of what is beyond ASCII only letters and digits do that can be seen. */
-const UNSAFE_RUNS =
-  /[^ "#-&\(-\[\]-~[[\p{L}\p{N}]--[\p{Default_Ignorable_Code_Point}\u2800\u{1d159}]]]+/gv;
+const UNSAFE_RUNS = /[^ "#-&\(-\[\]-~[[\p{L}\p{N}]--[\p{Default_Ignorable_Code_Point}\u2800\u{1d159}]]]+/gv;
 const UNSAFE_BYTE_RUNS = /[^ "#-&(-[\]-~]+/g;
 
 /** By byte. Three digits always, so that what follows cannot join them. */

@@ -7,7 +7,7 @@ const CREDENTIAL = new RegExp(
     'authori[sz]ation|authenticat|oauth|bearer|cookie|session|token|jwt|secret|credential|signature|passw|passphrase',
     '(?:api|access|private|secret|shared|signing|encryption|master)[-_]?key|(?:client|ssl|tls)[-_]?cert',
     // Short ones stand for themselves alone.
-    '(?:^|[-_.])(?:auth|key|otp|totp|mfa|sid|sess|sig|hmac|pin|pass|pwd|cert|assertion)(?:$|[-_.])',
+    '(?:^|[-_.])(?:auth|otp|totp|mfa|sid|sess|sig|hmac|pin|pwd|assertion)(?:$|[-_.])|(?:^|[-_.])pass$',
   ].join('|'),
   'i',
 );

@@ -3,7 +3,7 @@
 // Owns the bounds on their number. Of each field a few are kept, so that a long list of items with a time in each does
 // not hide what else differs; and noise is told apart before anything is counted, so that it takes no room from the rest.
 
-import { type DiffKind, DIFFS_MAX, type FieldDiff, NOISE_MAX, type NoiseFilter } from './answer-diff.ts';
+import { DIFFS_MAX, type DiffKind, type FieldDiff, NOISE_MAX, type NoiseFilter } from './answer-diff.ts';
 
 /** Differences of one place of a JSON body, in different elements of arrays, that are kept. */
 export const FIELD_DIFFS_MAX = 5;

@@ -3,7 +3,7 @@
 import { RESPONSE_HOP_BY_HOP } from '../headers.ts';
 import type { DetailedDiff, Redaction, Tolerance } from '../model.ts';
 import { ParameterNames } from '../parameters.ts';
-import { parseJsonPath, isPathProblem } from './json-path.ts';
+import { isPathProblem, parseJsonPath } from './json-path.ts';
 import { compilePathValues, type PathState } from './path-matcher.ts';
 
 /** What holds for a place of a JSON body. */

@@ -8,7 +8,7 @@ import type { Work } from './work.ts';
 
 /** Steps of reading, beside one for each comma and string. */
 const OPENING_STEPS = 2;
-const EXACT_STEPS = 8;
+const EXACT_STEPS = 5;
 /** Of a member by which its object becomes unlike those before it: the parser has to make a shape for it, or to hash the key. */
 const SHAPE_STEPS = 6;
 
@@ -48,7 +48,8 @@ class ShapeMemory {
   isKnown(text: string, start: number, end: number, level: number): boolean {
     if (level > SHAPED_LEVELS_MAX || level < 0) return false;
     let hash = Math.imul(this.#shapes[level]! + 1, this.#factor);
-    for (let at = start; at < end; at++) hash = Math.imul((hash ^ (hash >>> 15)) + text.charCodeAt(at), this.#factor);
+    for (let at = start; at < end; at++)
+      hash = Math.imul((hash ^ (hash >>> 15)) + text.charCodeAt(at), this.#factor);
     this.#shapes[level] = hash;
     const place = (hash ^ (hash >>> 13)) & (SHAPES - 1);
     if (this.#known[place] === hash) return true;

@@ -49,7 +49,7 @@ export class Work {
     return this.#left < 0;
   }
 
-  /** May be below zero by the last thing that was begun. */
+  /** Below zero when it is spent. */
   get left(): number {
     return this.#left;
   }
@@ -59,9 +59,9 @@ export class Work {
     if (this.#left <= this.#checkAt) this.#check();
   }
 
-  /** False when there was not enough left. */
+  /** False when there was not enough left: then what it is for must not be begun. */
   take(visits: number): boolean {
-    this.#left -= visits;
+    this.#left = visits > this.#left ? -1 : this.#left - visits;
     if (this.#left <= this.#checkAt) this.#check();
     return this.#left >= 0;
   }

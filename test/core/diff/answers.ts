@@ -3,18 +3,24 @@
 import type { AnswerContent, AnswerDiff, FieldDiff } from '../../../src/core/diff/answer-diff.ts';
 import { compileDiffRules, type DiffRules } from '../../../src/core/diff/diff-rules.ts';
 import { diffAnswers } from '../../../src/core/diff/differ.ts';
-import type { DetailedDiff } from '../../../src/core/model.ts';
+import type { DetailedDiff, Redaction } from '../../../src/core/model.ts';
 
 export const CAPTURE_BYTES = 1024 * 1024;
 
 export interface RuleEdits extends Partial<DetailedDiff> {
   readonly mask?: readonly string[];
+  readonly redact?: Partial<Redaction>;
 }
 
 export function toRules(edits: RuleEdits = {}): DiffRules {
-  const { mask = [], ...detail } = edits;
+  const { mask = [], redact = {}, ...detail } = edits;
   const none = { ignoreHeaders: [], ignoreJsonFields: [], unordered: [], tolerances: [] };
-  return compileDiffRules({ ...none, maxBodyCaptureBytes: CAPTURE_BYTES, ...detail }, mask);
+  return compileDiffRules({ ...none, maxBodyCaptureBytes: CAPTURE_BYTES, ...detail }, mask, {
+    headers: [],
+    query: [],
+    json: [],
+    ...redact,
+  });
 }
 
 /** `headers`: flat list. A text becomes UTF-8. */

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
-  countShownSteps,
   formatField,
   formatJsonPath,
   formatPlace,
@@ -148,16 +147,6 @@ test('any path that is parsed is formatted to one that means the same', () => {
     }),
     { seed, numRuns: 3_000 },
   );
-});
-
-test('a place that is too long is shown by the ancestor that is not', () => {
-  assert.equal(countShownSteps([]), 0);
-  assert.equal(countShownSteps(['a', 3, 'b']), 3);
-  assert.equal(countShownSteps(['a'.repeat(PATH_LENGTH_MAX), 'b']), 1);
-  assert.equal(countShownSteps(['a'.repeat(PATH_LENGTH_MAX + 1), 'b']), 0);
-  assert.equal(countShownSteps(['a', 'b'.repeat(1 << 20)]), 1);
-  // Escapes count as they are written.
-  assert.equal(countShownSteps(['a', '\u0000'.repeat(PATH_LENGTH_MAX - 10)]), 1);
 });
 
 /** Whether the places's steps lead to a covered place, may lead to one, or neither. */

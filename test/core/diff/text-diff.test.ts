@@ -11,6 +11,7 @@ const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
 console.log(`# seed ${seed}`);
 
 interface Line {
+  /** Of the primary's line; without one, of the primary's line before it. */
   readonly number: number;
   readonly primary: string | null;
   readonly shadow: string | null;
@@ -21,7 +22,8 @@ function find(primary: string, shadow: string): Line[] {
   diffText(primary, shadow, false, list);
   return list.diffs.map(({ field, at, kind, primary: before, shadow: after }) => {
     assert.deepEqual([field, kind], ['body', 'text']);
-    return { number: Number(/^body:line (\d+)$/.exec(at)![1]), primary: before, shadow: after };
+    const place = before === null ? /^body:after line (\d+)$/ : /^body:line (\d+)$/;
+    return { number: Number(place.exec(at)![1]), primary: before, shadow: after };
   });
 }
 
@@ -37,11 +39,11 @@ test('lines that differ have their number and both texts', () => {
     ['a', 'b', ['1: "a" "b"']],
     ['a\nb\nc', 'a\nx\nc', ['2: "b" "x"']],
     ['a\nb\nc\n', 'a\nc\n', ['2: "b" null']],
-    ['a\nc\n', 'a\nb\nc\n', ['2: null "b"']],
-    ['a\nb\nc\nd\n', 'a\nx\nc\ny\nz\n', ['2: "b" "x"', '4: "d" "y"', '5: null "z"']],
+    ['a\nc\n', 'a\nb\nc\n', ['1: null "b"']],
+    ['a\nb\nc\nd\n', 'a\nx\nc\ny\nz\n', ['2: "b" "x"', '4: "d" "y"', '4: null "z"']],
     ['a\nb\n', 'a\nb', ['2: "b\\n" "b"']],
     ['a\r\nb\r\n', 'a\nb\n', ['1: "a\\r" "a"', '2: "b\\r" "b"']],
-    ['', 'a\nb', ['1: null "a"', '2: null "b"']],
+    ['', 'a\nb', ['0: null "a"', '0: null "b"']],
     ['a\n', '', ['1: "a" null']],
     ['a\na\na\n', 'a\na\n', ['3: "a" null']],
     ['x', 'x\n', ['1: "x" "x\\n"']],
@@ -55,13 +57,13 @@ test('lines that differ have their number and both texts', () => {
 test('a line that was put in moves no other one', () => {
   const lines = Array.from({ length: 500 }, (_, at) => `line ${at}`);
   const others = lines.toSpliced(400, 1).toSpliced(100, 0, 'new');
-  assert.deepEqual(toTexts(lines.join('\n'), others.join('\n')), ['101: null "new"', '401: "line 400" null']);
+  assert.deepEqual(toTexts(lines.join('\n'), others.join('\n')), ['100: null "new"', '401: "line 400" null']);
 });
 
 test('a line that was moved out of sight is not called missing', () => {
   const lines = Array.from({ length: 2 * LINES_MAX }, (_, at) => `line ${at}`);
   const others = ['new', ...lines.slice(0, -1), 'last'];
-  assert.deepEqual(toTexts(lines.join('\n'), others.join('\n')), ['1: null "new"']);
+  assert.deepEqual(toTexts(lines.join('\n'), others.join('\n')), ['0: null "new"']);
 });
 
 test('long lines are shown around what differs', () => {
