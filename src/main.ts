@@ -3,14 +3,14 @@
 
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { runDemo } from './command/demo.ts';
+import { runVerdict } from './command/verdict.ts';
 import { checkFiles, checkTogether } from './config/check.ts';
 import { convertFiles } from './config/convert.ts';
 import { loadConfig } from './config/loader.ts';
 import { ConfigError, formatProblem } from './config/problem.ts';
 import type { Supervisor } from './control/supervisor.ts';
 import { workerFile } from './core/worker-file.ts';
-import { runDemo } from './demo.ts';
-import { runVerdict } from './verdict.ts';
 
 const USAGE = `usage: umbra [run] [--config FILE]...  run the gateway; several files make one config (default: config/umbra.yaml)
        umbra check FILE...            validate config files, each by itself, print every problem

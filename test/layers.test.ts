@@ -25,7 +25,8 @@ const MAY_IMPORT = {
   frontend: ['core', 'upstream', 'mirrorFront', 'frontend'],
   control: ['core', 'config', 'redis', 'control'],
   dashboard: ['dashboard'],
-  entry: ['core', 'config', 'upstream', 'mirrorFront', 'frontend', 'control', 'entry'],
+  command: ['core', 'config', 'control', 'command'],
+  entry: ['core', 'config', 'upstream', 'mirrorFront', 'frontend', 'control', 'command', 'entry'],
 } as const satisfies Record<string, readonly string[]>;
 type Part = keyof typeof MAY_IMPORT;
 
@@ -34,7 +35,7 @@ const OWNERS: Record<string, readonly Part[]> = {
   'uWebSockets.js': ['frontend'],
   undici: ['upstream'],
   ioredis: ['redis'],
-  'node:net': ['upstream', 'control', 'config', 'entry'],
+  'node:net': ['upstream', 'control', 'config', 'command', 'entry'],
   piscina: ['mirrorFront'],
   yaml: ['config'],
   ajv: ['config'],

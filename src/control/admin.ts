@@ -28,12 +28,12 @@ import { addPath } from './admin-path.ts';
 import { addAnswerBounds } from './answer-room.ts';
 import type { Catalog } from './catalog.ts';
 import { addDashboard, isDashboardPath } from './dashboard.ts';
-import type { FindingsStore } from './findings-store.ts';
-import type { History } from './history.ts';
+import type { FindingsStore } from './findings/findings-store.ts';
 import type { Ledger } from './ledger.ts';
 import type { Metrics } from './metrics.ts';
+import type { History } from './mirror-api/history.ts';
 import { addMirrorApi } from './mirror-api/routes.ts';
-import { addVerdict } from './verdict-path.ts';
+import { addVerdict } from './verdict/path.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 const HEADER_BYTES_MAX = 16 * 1024;

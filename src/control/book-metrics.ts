@@ -17,10 +17,10 @@ import {
 import type { Clock } from '../core/clock.ts';
 import { HistogramReading } from '../core/histogram.ts';
 import { ROLE_CONTROL, ROLE_SHADOW, type Shadow } from '../core/model.ts';
-import { FINDINGS_LOSSES, type FindingsStore } from './findings-store.ts';
+import { FINDINGS_LOSSES, type FindingsStore } from './findings/findings-store.ts';
 import type { Ledger, LedgerRow } from './ledger.ts';
+import { isPaused } from './mirror-api/pause.ts';
 import { readBreakerState } from './mirrors.ts';
-import { isPaused } from './pause.ts';
 
 export type Labels = Record<string, string>;
 /** `series` says whose sample it is: the same object for every sample of one route or shadow. */

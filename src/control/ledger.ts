@@ -15,7 +15,7 @@ import {
 } from '../core/book.ts';
 import type { Route, Shadow } from '../core/model.ts';
 import { LimitWindow } from '../core/window.ts';
-import { setPaused } from './pause.ts';
+import { setPaused } from './mirror-api/pause.ts';
 
 /** Removed routes, and removed shadows, whose memory is kept for their return; beyond it the oldest is forgotten. */
 export const REMOVED_MAX = 1000;

@@ -15,7 +15,7 @@ import {
   gauge,
   type Labels,
 } from './book-metrics.ts';
-import type { FindingsStore } from './findings-store.ts';
+import type { FindingsStore } from './findings/findings-store.ts';
 import type { Ledger } from './ledger.ts';
 import type { CatalogStatus } from './route-catalog.ts';
 

@@ -22,9 +22,9 @@ import {
 } from '../core/book.ts';
 import { HistogramReading } from '../core/histogram.ts';
 import { ROLE_CONTROL } from '../core/model.ts';
-import type { FindingsStore } from './findings-store.ts';
+import type { FindingsStore } from './findings/findings-store.ts';
 import type { Ledger, LedgerRow } from './ledger.ts';
-import { isPaused } from './pause.ts';
+import { isPaused } from './mirror-api/pause.ts';
 
 /** Latencies are milliseconds over the rolling window of core/histogram.ts; null without samples. */
 export interface MirrorFigures {

@@ -104,7 +104,7 @@ export class RuleComparer {
   }
 
   get #hasMask(): boolean {
-    return this.compare.mask.length > 0;
+    return this.compare.mask.length > 0 || this.mirror.redact.json.length > 0;
   }
 
   #diffDetails(primary: Answer, shadow: Answer, filter: NoiseFilter | null): AnswerDiff {

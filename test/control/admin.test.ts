@@ -6,11 +6,11 @@ import { Agent, get, type IncomingMessage, type RequestOptions, request } from '
 import { connect, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { createAdmin } from '../../src/control/admin.ts';
-import { FindingsStore } from '../../src/control/findings-store.ts';
-import { History } from '../../src/control/history.ts';
+import { FindingsStore } from '../../src/control/findings/findings-store.ts';
 import { createLedger } from '../../src/control/ledger.ts';
 import type { Metrics } from '../../src/control/metrics.ts';
 import { createMetrics } from '../../src/control/metrics.ts';
+import { History } from '../../src/control/mirror-api/history.ts';
 import type { AdminSettings } from '../../src/core/model.ts';
 import { openCatalog } from './admin-api-kit.ts';
 import { SHADOW, sampleRoute } from './sample.ts';

@@ -6,6 +6,8 @@ import { createServer, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { FindingsStore } from '../../src/control/findings/findings-store.ts';
+import { createLedger, type Ledger } from '../../src/control/ledger.ts';
 import {
   CLIENTS_MAX,
   EventFeed,
@@ -13,10 +15,8 @@ import {
   LATE_MS_MAX,
   LINGER_MS,
   TICK_MS,
-} from '../../src/control/events.ts';
-import { FindingsStore } from '../../src/control/findings-store.ts';
-import { createLedger, type Ledger } from '../../src/control/ledger.ts';
-import { setPaused } from '../../src/control/pause.ts';
+} from '../../src/control/mirror-api/events.ts';
+import { setPaused } from '../../src/control/mirror-api/pause.ts';
 import { type ShadowBook, ShadowCell, ShadowWord } from '../../src/core/book.ts';
 import { HistogramWriter } from '../../src/core/histogram.ts';
 import type { Route } from '../../src/core/model.ts';

@@ -5,17 +5,17 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { FIELD_LENGTH_MAX, FIELDS_MAX } from '../../src/control/field-table.ts';
+import { FIELD_LENGTH_MAX, FIELDS_MAX } from '../../src/control/findings/field-table.ts';
 import {
   FindingsInbox,
   REPORT_BYTES_MAX,
   REPORTS_MAX,
   REPORTS_PER_TURN,
-} from '../../src/control/findings-inbox.ts';
-import { FindingsStore, openFindings } from '../../src/control/findings-store.ts';
+} from '../../src/control/findings/findings-inbox.ts';
+import { FindingsStore, openFindings } from '../../src/control/findings/findings-store.ts';
+import { GROUPS_MAX, MismatchStore, RING_BYTES_MAX } from '../../src/control/findings/mismatch-store.ts';
+import { PAIRS_MAX } from '../../src/control/findings/pair-ring.ts';
 import { createLedger } from '../../src/control/ledger.ts';
-import { GROUPS_MAX, MismatchStore, RING_BYTES_MAX } from '../../src/control/mismatch-store.ts';
-import { PAIRS_MAX } from '../../src/control/pair-ring.ts';
 import { ShadowCell } from '../../src/core/book.ts';
 import type { FieldDelta } from '../../src/core/findings.ts';
 import { createWaiting } from '../kit/waiting.ts';

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { History, INTERVAL_MS, ROUTES_MAX, SAMPLES_MAX } from '../../src/control/history.ts';
 import { createLedger, type Ledger } from '../../src/control/ledger.ts';
+import { History, INTERVAL_MS, ROUTES_MAX, SAMPLES_MAX } from '../../src/control/mirror-api/history.ts';
 import { ShadowCell } from '../../src/core/book.ts';
 import { OTHER_SHADOW, SHADOW, sampleRoute } from './sample.ts';
 

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { FindingsStore } from '../../src/control/findings-store.ts';
+import { FindingsStore } from '../../src/control/findings/findings-store.ts';
 import { createLedger, type Ledger } from '../../src/control/ledger.ts';
 import { createMetrics, type Metrics } from '../../src/control/metrics.ts';
-import { setPaused } from '../../src/control/pause.ts';
+import { setPaused } from '../../src/control/mirror-api/pause.ts';
 import type { CatalogStatus } from '../../src/control/route-catalog.ts';
 import { LaneCell, RouteCell, ShadowCell, ShadowWord, ThreadCell } from '../../src/core/book.ts';
 import { createClock } from '../../src/core/clock.ts';

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { FindingsStore } from '../../src/control/findings-store.ts';
+import { FindingsStore } from '../../src/control/findings/findings-store.ts';
+import { MismatchStore } from '../../src/control/findings/mismatch-store.ts';
 import { createLedger } from '../../src/control/ledger.ts';
 import {
   ANSWER_BYTES_MAX,
@@ -12,7 +13,6 @@ import {
   MismatchAnswers,
 } from '../../src/control/mirror-api/mismatch-answer.ts';
 import type { MismatchesView } from '../../src/control/mirror-api/mismatch-view.ts';
-import { MismatchStore } from '../../src/control/mismatch-store.ts';
 import type { Mismatch } from '../../src/core/findings.ts';
 import { NAME_DIFF, sampleMismatch, sampleReport } from './findings-sample.ts';
 import { openMirrorApi } from './mirror-api-kit.ts';

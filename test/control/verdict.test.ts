@@ -2,17 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FindingsStore } from '../../src/control/findings-store.ts';
+import { FindingsStore } from '../../src/control/findings/findings-store.ts';
 import { createLedger, type Ledger } from '../../src/control/ledger.ts';
-import type { Verdict } from '../../src/control/verdict.ts';
-import { readVerdict, VerdictProblem } from '../../src/control/verdict-path.ts';
+import { readVerdict, VerdictProblem } from '../../src/control/verdict/path.ts';
 import {
   type Check,
   type CheckName,
   toExcess,
   toPercentText,
   toResult,
-} from '../../src/control/verdict-rules.ts';
+} from '../../src/control/verdict/rules.ts';
+import type { Verdict } from '../../src/control/verdict/verdict.ts';
 import { BreakerState, RouteWord, ShadowCell, ShadowWord } from '../../src/core/book.ts';
 import type { FindingsReport } from '../../src/core/findings.ts';
 import type { Compare, Mirror, Route, Thresholds } from '../../src/core/model.ts';

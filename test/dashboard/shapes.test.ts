@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HistorySample } from '../../src/control/history.ts';
 import type { FieldsView } from '../../src/control/mirror-api/field-view.ts';
+import type { HistorySample } from '../../src/control/mirror-api/history.ts';
 import type { LatencyView } from '../../src/control/mirror-api/latency-view.ts';
 import type { EntryView, GroupView, MismatchesView } from '../../src/control/mirror-api/mismatch-view.ts';
 import type { MirrorReport } from '../../src/control/mirrors.ts';
-import type { Verdict as WrittenVerdict } from '../../src/control/verdict.ts';
+import type { Verdict as WrittenVerdict } from '../../src/control/verdict/verdict.ts';
 import { createEventParser } from '../../src/dashboard/event-stream.ts';
 import type {
   Entry,

@@ -150,7 +150,8 @@ export function toExpressionValue(expression: readonly unknown[], secrets: Secre
 function toReferring(part: unknown, secrets: Secrets): unknown {
   if (!Array.isArray(part)) return part;
   const [variable] = part as readonly unknown[];
-  const isSecret = typeof variable === 'string' && NAMED_VARIABLE.test(variable) && isCredentialName(variable);
+  const isSecret =
+    typeof variable === 'string' && NAMED_VARIABLE.test(variable) && isCredentialName(variable);
   if (!isSecret) return part.map((item) => toReferring(item, secrets));
   return [...part.slice(0, -1), toReferences(part.at(-1), secrets)];
 }

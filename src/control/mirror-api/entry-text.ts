@@ -3,7 +3,7 @@
 // Quoting a request twice for a shell is what reading mismatches costs. Bounded in bytes, and gone with the mismatch.
 
 import type { Route } from '../../core/model.ts';
-import type { KeptMismatch } from '../mismatch-store.ts';
+import type { KeptMismatch } from '../findings/mismatch-store.ts';
 import { toEntryView } from './mismatch-view.ts';
 
 /** Twice as much may be kept: what was read since the texts came to this much, and what was before. */

@@ -4,7 +4,7 @@
 
 import { toIgnoreLine, toIgnoreRule } from '../../config/ignore-rule.ts';
 import { canBeNoise, isOftenNoise } from '../../core/findings.ts';
-import type { FieldCounts, FieldTable } from '../field-table.ts';
+import type { FieldCounts, FieldTable } from '../findings/field-table.ts';
 
 /** A field is proposed when it differs in so many comparisons of so many, and nearly each time with values not seen before. */
 const PROPOSED_COMPARED_MIN = 20;

@@ -4,9 +4,9 @@
 // same while it has not begun share it. Nothing is made for readers who have gone.
 
 import { setImmediate as yieldOnce } from 'node:timers/promises';
+import type { KeptGroup, KeptMismatch, MismatchStore } from '../findings/mismatch-store.ts';
+import type { RouteFindings } from '../findings/route-findings.ts';
 import type { LedgerRow } from '../ledger.ts';
-import type { KeptGroup, KeptMismatch, MismatchStore } from '../mismatch-store.ts';
-import type { RouteFindings } from '../route-findings.ts';
 import { SerialQueue } from '../serial-queue.ts';
 import { EntryTexts } from './entry-text.ts';
 import { toGroupHead, toMismatchesHead } from './mismatch-view.ts';

@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { ShadowCell } from '../../core/book.ts';
 import type { DiffKind, FieldDiff } from '../../core/diff/answer-diff.ts';
 import { ROLE_SHADOW, type Route } from '../../core/model.ts';
+import type { KeptGroup, KeptMismatch, MismatchStore } from '../findings/mismatch-store.ts';
 import type { LedgerRow } from '../ledger.ts';
-import type { KeptGroup, KeptMismatch, MismatchStore } from '../mismatch-store.ts';
 import { findBodyNote, toPrimaryCurl, toShadowCurl } from './curl.ts';
 
 const SIGNATURE_LENGTH = 16;

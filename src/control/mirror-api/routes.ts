@@ -8,17 +8,17 @@ import type { LogFields } from '../../core/log.ts';
 import { ROLE_CONTROL } from '../../core/model.ts';
 import { addPath, sendError } from '../admin-path.ts';
 import type { Catalog } from '../catalog.ts';
-import { EventFeed } from '../events.ts';
-import type { FindingsStore } from '../findings-store.ts';
-import { type History, INTERVAL_MS } from '../history.ts';
+import type { FindingsStore } from '../findings/findings-store.ts';
+import type { RouteFindings } from '../findings/route-findings.ts';
 import type { Ledger, LedgerRow } from '../ledger.ts';
 import { readMirror, readMirrors } from '../mirrors.ts';
-import { setPaused } from '../pause.ts';
-import type { RouteFindings } from '../route-findings.ts';
+import { EventFeed } from './events.ts';
 import { toFieldsView } from './field-view.ts';
+import { type History, INTERVAL_MS } from './history.ts';
 import { ignoreField } from './ignore.ts';
 import { toLatencyView } from './latency-view.ts';
 import { LIMIT_DEFAULT, LIMIT_MAX, MismatchAnswers } from './mismatch-answer.ts';
+import { setPaused } from './pause.ts';
 
 export interface MirrorApiOptions {
   readonly catalog: Catalog;

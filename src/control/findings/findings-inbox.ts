@@ -3,7 +3,7 @@
 // Adds up so many in a turn of the loop and leaves the rest to the next ones, so that nobody on the control thread waits for
 // all of them. Bounded in reports and in bytes: what comes beyond is lost, and counted.
 
-import type { FindingsReport } from '../core/findings.ts';
+import type { FindingsReport } from '../../core/findings.ts';
 import type { FindingsStore } from './findings-store.ts';
 import { estimateBytes } from './mismatch-store.ts';
 

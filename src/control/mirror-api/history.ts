@@ -2,9 +2,9 @@
 //
 // Reads the books in its own rhythm. Costs memory for routes with traffic alone, and for the first thousand of those.
 
-import { type ShadowBook, ShadowCell } from '../core/book.ts';
-import { ROLE_SHADOW } from '../core/model.ts';
-import type { Ledger, LedgerRow } from './ledger.ts';
+import { type ShadowBook, ShadowCell } from '../../core/book.ts';
+import { ROLE_SHADOW } from '../../core/model.ts';
+import type { Ledger, LedgerRow } from '../ledger.ts';
 
 export const INTERVAL_MS = 10_000;
 /** An hour. */

@@ -3,8 +3,8 @@
 // Pure: figures and thresholds in, checks out. Never reads a book or a clock. A check that passes or fails does so with the
 // confidence of core/statistics.ts; anything in between is insufficient data, and not a pass.
 
-import type { Thresholds } from '../core/model.ts';
-import { CONFIDENCE, toShareLower, toShareUpper } from '../core/statistics.ts';
+import type { Thresholds } from '../../core/model.ts';
+import { CONFIDENCE, toShareLower, toShareUpper } from '../../core/statistics.ts';
 
 export const PASS = 'pass';
 export const FAIL = 'fail';

@@ -3,8 +3,8 @@
 // Follows what Jenkins and GitLab read. Ids and texts may hold anything: what XML 1.0 has no place for is replaced, and
 // insufficient data is an error there, because a skipped test would look like one that is well.
 
-import type { Verdict } from './control/verdict.ts';
-import type { Check } from './control/verdict-rules.ts';
+import type { Check } from '../control/verdict/rules.ts';
+import type { Verdict } from '../control/verdict/verdict.ts';
 
 interface TestCase {
   readonly className: string;

@@ -2,7 +2,7 @@
 //
 // Bounded in entries and in bytes; the oldest makes place. Values were masked where they were found.
 
-import { type GroupDelta, type Mismatch, toSignatureFields } from '../core/findings.ts';
+import { type GroupDelta, type Mismatch, toSignatureFields } from '../../core/findings.ts';
 
 /** Of the ring of one route, once more of the examples of its groups, and of the groups themselves. */
 export const RING_BYTES_MAX = 4 * 1024 * 1024;

@@ -3,8 +3,8 @@
 // Plain text without colour, so that it reads the same in a terminal and in a pipeline's log. Ids, addresses and fields are
 // not umbra's: nothing in them may move a terminal's cursor.
 
-import type { Verdict, VerdictFigures } from './control/verdict.ts';
-import { type Result, toCountText, toMsText, toPercentText } from './control/verdict-rules.ts';
+import { type Result, toCountText, toMsText, toPercentText } from '../control/verdict/rules.ts';
+import type { Verdict, VerdictFigures } from '../control/verdict/verdict.ts';
 
 const WORDS = {
   pass: 'PASS',

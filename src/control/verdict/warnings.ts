@@ -9,11 +9,11 @@ import {
   ShadowCell,
   SKIP_REASONS,
   UNCOMPARED_REASONS,
-} from '../core/book.ts';
-import { METHODS_SAFE, type Mirror } from '../core/model.ts';
-import type { FieldTable } from './field-table.ts';
-import type { Told } from './route-findings.ts';
-import { toCountText, toPercentText } from './verdict-rules.ts';
+} from '../../core/book.ts';
+import { METHODS_SAFE, type Mirror } from '../../core/model.ts';
+import type { FieldTable } from '../findings/field-table.ts';
+import type { Told } from '../findings/route-findings.ts';
+import { toCountText, toPercentText } from './rules.ts';
 
 /** What was seen of one shadow since the verdict began. */
 export interface Sample {

@@ -3,9 +3,9 @@
 // Costs next to nothing until something was found. What the verdict counts from is kept here too: the state of the
 // books at the moment when this revision, or a verdict that was asked for anew, began.
 
-import type { FindingsReport } from '../core/findings.ts';
+import type { FindingsReport } from '../../core/findings.ts';
+import type { LedgerRow } from '../ledger.ts';
 import { type FieldRoom, type FieldTable, GrowingFieldTable } from './field-table.ts';
-import type { LedgerRow } from './ledger.ts';
 import { MismatchStore } from './mismatch-store.ts';
 import { PairRing, type PairRoom } from './pair-ring.ts';
 

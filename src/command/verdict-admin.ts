@@ -3,8 +3,8 @@
 // Owns the requests: their deadline, the size of an answer, and what each failure is called. Whatever answers at that address
 // may be no umbra at all: nothing of an answer is used before its form was looked at.
 
-import type { ThresholdName } from './config/threshold.ts';
-import type { Verdict, VerdictFigures } from './control/verdict.ts';
+import type { ThresholdName } from '../config/threshold.ts';
+import type { Verdict, VerdictFigures } from '../control/verdict/verdict.ts';
 
 const REQUEST_MS = 10_000;
 /** Room for the objects of all routes that a gateway may have. */

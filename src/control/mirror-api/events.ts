@@ -5,11 +5,11 @@
 // everything again when it has caught up; one that takes nothing is cut off. None holds up the end of the listener.
 
 import type { ServerResponse } from 'node:http';
-import type { Clock } from '../core/clock.ts';
-import { WINDOW_MS } from '../core/histogram.ts';
-import type { Mirror } from '../core/model.ts';
-import type { Ledger, LedgerRow } from './ledger.ts';
-import type { StoredCount } from './mirrors.ts';
+import type { Clock } from '../../core/clock.ts';
+import { WINDOW_MS } from '../../core/histogram.ts';
+import type { Mirror } from '../../core/model.ts';
+import type { Ledger, LedgerRow } from '../ledger.ts';
+import type { StoredCount } from '../mirrors.ts';
 import { isSameMark, type Mark, readMark, toRouteEvent } from './route-event.ts';
 
 export const CLIENTS_MAX = 16;

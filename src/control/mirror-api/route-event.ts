@@ -3,10 +3,10 @@
 // Owns how a change is noticed: by looking at the counters alone, so that a route in which nothing happens costs next to
 // nothing each second.
 
-import { RouteCell } from '../core/book.ts';
-import { type Mirror, ROLE_CONTROL, type Shadow } from '../core/model.ts';
-import type { LedgerRow } from './ledger.ts';
-import { type MirrorFigures, readTotals, type StoredCount } from './mirrors.ts';
+import { RouteCell } from '../../core/book.ts';
+import { type Mirror, ROLE_CONTROL, type Shadow } from '../../core/model.ts';
+import type { LedgerRow } from '../ledger.ts';
+import { type MirrorFigures, readTotals, type StoredCount } from '../mirrors.ts';
 import { isPaused } from './pause.ts';
 
 /** Numbers that differ when there is something new to say, besides latencies that grow old. */

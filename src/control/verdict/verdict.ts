@@ -16,14 +16,14 @@ import {
   type SkipReason,
   UNCOMPARED_REASONS,
   type UncomparedReason,
-} from '../core/book.ts';
-import { type Mirror, ROLE_CONTROL, type Thresholds } from '../core/model.ts';
-import type { FieldTable } from './field-table.ts';
-import type { LedgerRow } from './ledger.ts';
-import { readBreakerState, toCounts } from './mirrors.ts';
-import { PAIRS_MAX } from './pair-ring.ts';
-import type { RouteFindings } from './route-findings.ts';
-import { type Latency, toLatency } from './verdict-latency.ts';
+} from '../../core/book.ts';
+import { type Mirror, ROLE_CONTROL, type Thresholds } from '../../core/model.ts';
+import type { FieldTable } from '../findings/field-table.ts';
+import { PAIRS_MAX } from '../findings/pair-ring.ts';
+import type { RouteFindings } from '../findings/route-findings.ts';
+import type { LedgerRow } from '../ledger.ts';
+import { readBreakerState, toCounts } from '../mirrors.ts';
+import { type Latency, toLatency } from './latency.ts';
 import {
   CHECK_NAMES,
   type Check,
@@ -34,8 +34,8 @@ import {
   toResult,
   toRounded,
   toShare,
-} from './verdict-rules.ts';
-import { type Circumstances, type Sample, toWarnings } from './verdict-warnings.ts';
+} from './rules.ts';
+import { type Circumstances, type Sample, toWarnings } from './warnings.ts';
 
 /** Failures that are umbra's own say nothing of the shadow. */
 const OWN_FAILURES: readonly FailReason[] = ['worker_lost', 'shutdown'];

@@ -3,7 +3,7 @@
 // It outlives reloads and changes of the route, but neither the route nor the process: a route that is made anew under the
 // same id is another one (ledger.ts).
 
-import { type RouteBook, RouteWord } from '../core/book.ts';
+import { type RouteBook, RouteWord } from '../../core/book.ts';
 
 interface Paused {
   readonly book: RouteBook;

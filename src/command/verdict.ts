@@ -6,11 +6,11 @@
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { DEFAULTS, DURATION_MS_MAX } from './config/defaults.ts';
-import { toDurationMs } from './config/quantity.ts';
-import { parseThreshold, THRESHOLD_NAMES, type ThresholdName, toThresholdForm } from './config/threshold.ts';
-import type { Verdict } from './control/verdict.ts';
-import { FAIL, INSUFFICIENT, PASS, type Result, toResult } from './control/verdict-rules.ts';
+import { DEFAULTS, DURATION_MS_MAX } from '../config/defaults.ts';
+import { toDurationMs } from '../config/quantity.ts';
+import { parseThreshold, THRESHOLD_NAMES, type ThresholdName, toThresholdForm } from '../config/threshold.ts';
+import { FAIL, INSUFFICIENT, PASS, type Result, toResult } from '../control/verdict/rules.ts';
+import type { Verdict } from '../control/verdict/verdict.ts';
 import {
   type AdminAccess,
   AdminFailure,

@@ -3,9 +3,9 @@
 // Takes what comes and never waits for anything. Whatever threads report, it is bounded: for a route, and for all of
 // them together. Statistics are of one revision only: with another rule the same answers may differ in something else.
 
-import type { FindingsReport } from '../core/findings.ts';
+import type { FindingsReport } from '../../core/findings.ts';
+import type { Ledger } from '../ledger.ts';
 import { FindingsInbox } from './findings-inbox.ts';
-import type { Ledger } from './ledger.ts';
 import { type FindingsRoom, type Losses, RouteFindings } from './route-findings.ts';
 
 /** Kept mismatches of all routes; beyond it the routes that have most give half of theirs up, until an eighth is free. */

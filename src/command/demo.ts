@@ -121,7 +121,7 @@ interface RunningGateway {
 function startGateway(file: string, config: string): RunningGateway {
   writeFileSync(file, config);
   const main = fileURLToPath(
-    new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url),
+    new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url),
   );
   const child = spawn(process.execPath, [main, 'run', '--config', file], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -10,12 +10,12 @@ import {
   THRESHOLD_NAMES,
   type ThresholdName,
   toThresholdForm,
-} from '../config/threshold.ts';
-import type { Thresholds } from '../core/model.ts';
-import { parseQuery } from './admin-api/target.ts';
-import { addPath, sendError } from './admin-path.ts';
-import type { FindingsStore } from './findings-store.ts';
-import type { Ledger } from './ledger.ts';
+} from '../../config/threshold.ts';
+import type { Thresholds } from '../../core/model.ts';
+import { parseQuery } from '../admin-api/target.ts';
+import { addPath, sendError } from '../admin-path.ts';
+import type { FindingsStore } from '../findings/findings-store.ts';
+import type { Ledger } from '../ledger.ts';
 import { toVerdict, type Verdict } from './verdict.ts';
 
 /** May be given as a parameter as well (admin-api/auth.ts). */

@@ -2,7 +2,7 @@
 //
 // Bounded: of more fields than that, those that differed least go first. Names come from answers.
 
-import type { FieldDelta } from '../core/findings.ts';
+import type { FieldDelta } from '../../core/findings.ts';
 
 export const FIELDS_MAX = 400;
 /** Fields beyond the bound until the rarest are taken out, so that this is not done for each new one. */

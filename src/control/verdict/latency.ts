@@ -2,8 +2,8 @@
 //
 // Pure. Sorts what it is given, so its work is bounded by the pairs that are kept of a shadow.
 
-import { toQuantile, toQuantileInterval } from '../core/statistics.ts';
-import { toRatio, toRounded } from './verdict-rules.ts';
+import { toQuantile, toQuantileInterval } from '../../core/statistics.ts';
+import { toRatio, toRounded } from './rules.ts';
 
 interface Percentiles {
   readonly p50: number | null;
