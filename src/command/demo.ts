@@ -80,6 +80,7 @@ export async function runDemo({ keep }: DemoOptions): Promise<void> {
       await keepSending(stage.url);
     } else {
       await showMended(stage, shadow);
+      print('\nwith a service of your own, begin with `methods: safe`: copies of what changes nothing');
     }
   } finally {
     // Ctrl-C at a terminal is told to the gateway as well.

@@ -78,6 +78,8 @@ export interface AdminOptions {
   readonly answerBytesMax?: number;
   /** Told of what somebody did here to a mirror. */
   readonly onNote?: (message: string, fields: LogFields) => void;
+  /** Told of each answer, and each connection, that was given up because clients do not read. */
+  readonly onUnread?: () => void;
   /** Told of what went wrong in here; the client is only told that something did. */
   readonly onError?: (error: Error) => void;
 }
@@ -117,8 +119,11 @@ export function createAdmin(options: AdminOptions): Admin {
   });
   app.server.maxConnections = CONNECTIONS_MAX;
   // Before the door: what waits for its turn costs nothing yet.
-  addAnswerBounds(app, options.answerBytesMax ?? ANSWER_BYTES_MAX[surface], (request, message) =>
-    toErrorBody(message, findArea(request), null),
+  addAnswerBounds(
+    app,
+    options.answerBytesMax ?? ANSWER_BYTES_MAX[surface],
+    (request, message) => toErrorBody(message, findArea(request), null),
+    options.onUnread ?? (() => {}),
   );
   app.addHook('onRequest', async (request, reply) => door(request, reply));
   addErrors(app, onError);

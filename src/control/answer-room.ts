@@ -13,13 +13,14 @@ export const WAITING_MAX = 16;
 /** Such answers have always room: a connection holds one of them. */
 export const SMALL_BYTES = 16 * 1024;
 
-/** To be called before other hooks are added. `toBody` gives the form of an error. */
+/** To be called before other hooks are added. `toBody` gives the form of an error; `onRefused` hears of each bound that was met. */
 export function addAnswerBounds(
   app: FastifyInstance,
   bytesMax: number,
   toBody: (request: FastifyRequest, message: string) => object,
+  onRefused: () => void,
 ): void {
-  const turns = new Turns();
+  const turns = new Turns(onRefused);
   const room = new AnswerRoom(bytesMax);
   app.addHook('onRequest', (request, reply, done) => turns.take(request.raw.socket, reply.raw, done));
   app.addHook('onSend', (request, reply, payload, done) => {
@@ -28,6 +29,7 @@ export function addAnswerBounds(
     if (request.method === 'HEAD') {
       done();
     } else if (request.method === 'GET' && !room.hasRoom(bytes)) {
+      onRefused();
       // Of a change the client must hear that it was made.
       reply.code(503).type('application/json; charset=utf-8').header('retry-after', '1');
       done(null, JSON.stringify(toBody(request, 'too many answers wait to be read')));
@@ -44,6 +46,11 @@ interface Turn {
 
 class Turns {
   readonly #turns = new WeakMap<Socket, Turn>();
+  readonly #onRefused: () => void;
+
+  constructor(onRefused: () => void) {
+    this.#onRefused = onRefused;
+  }
 
   /** Calls `begin` when the answers before it have been taken; never, when the connection ends before. */
   take(socket: Socket, response: ServerResponse, begin: () => void): void {
@@ -60,6 +67,7 @@ class Turns {
     } else if (turn.waiting.length < WAITING_MAX) {
       turn.waiting.push(enter);
     } else {
+      this.#onRefused();
       socket.destroy();
     }
   }

@@ -36,6 +36,8 @@ export interface MetricsOptions {
   readonly readReload: () => ReloadStatus;
   /** Log lines lost on the control thread's side (control/logs.ts). */
   readonly readLogsLost: () => number;
+  /** Answers and connections of the admin listeners that were given up because clients do not read. */
+  readonly readUnread: () => number;
   readonly readCatalog: () => CatalogStatus;
 }
 
@@ -115,7 +117,8 @@ function registerDefinition(registry: Registry, definition: Definition): void {
   };
 }
 
-function defineProcess({ ledger, version, isReady, readReload, readLogsLost }: MetricsOptions): Definition[] {
+function defineProcess(options: MetricsOptions): Definition[] {
+  const { ledger, version, isReady, readReload, readLogsLost, readUnread } = options;
   return [
     gauge('umbra_build_info', 'Always 1; the label says which version runs.', (emit) => emit(1, { version })),
     gauge('umbra_ready', 'Whether clients should be sent here, as GET /readyz says.', (emit) =>
@@ -140,6 +143,11 @@ function defineProcess({ ledger, version, isReady, readReload, readLogsLost }: M
             ledger.process.sumLanes(LaneCell.logs_suppressed) +
             readLogsLost(),
         ),
+    ),
+    counter(
+      'umbra_admin_unread_total',
+      'Answers and connections of the admin listener that were given up because clients do not read.',
+      (emit) => emit(readUnread()),
     ),
   ];
 }

@@ -67,6 +67,7 @@ export class Supervisor {
   #config: Config;
   #frontends: FrontendHandle[] = [];
   #generation = 0;
+  #unread = 0;
   #isReady = false;
   #reload = { isSuccessful: true, succeededAtMs: Date.now() };
   /** Of the last order of routes, for the log. */
@@ -100,6 +101,7 @@ export class Supervisor {
       isReady: () => this.#answersReady(),
       readReload: () => this.#reload,
       readLogsLost: () => this.logs.lost(),
+      readUnread: () => this.#unread,
       readCatalog: () => this.#catalog.status(),
     });
   }
@@ -175,6 +177,7 @@ export class Supervisor {
       clock: this.#clock,
       isReady: () => this.#answersReady(),
       onNote: (message, fields) => this.logs.info(message, fields),
+      onUnread: () => this.#unread++,
       onError: (error) => this.logs.error('admin request failed', { cause: error.stack ?? error.message }),
     });
     this.#admins.push(admin);

@@ -60,6 +60,7 @@ async function open(t: TestContext, { settings, isReady = () => true, render }: 
     isReady,
     readReload: () => ({ isSuccessful: true, succeededAtMs: 1000 }),
     readLogsLost: () => 0,
+    readUnread: () => 2,
     readCatalog: () => catalog.status(),
   });
   const errors: Error[] = [];

@@ -51,6 +51,7 @@ function openMetrics(
     isReady: () => true,
     readReload: () => ({ isSuccessful: true, succeededAtMs: 1_700_000_000_000 }),
     readLogsLost: () => 3,
+    readUnread: () => 2,
     readCatalog: () => CATALOG,
   });
 }
