@@ -3,7 +3,8 @@
 // Plain text without colour, so that it reads the same in a terminal and in a pipeline's log. Ids, addresses and fields are
 // not umbra's: nothing in them may move a terminal's cursor.
 
-import { type Result, toCountText, toMsText, toPercentText } from '../control/verdict/rules.ts';
+import type { Result } from '../control/verdict/rules.ts';
+import { toCountText, toMsText, toPercentText } from '../control/verdict/text.ts';
 import type { Verdict, VerdictFigures } from '../control/verdict/verdict.ts';
 
 const WORDS = {

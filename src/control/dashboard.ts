@@ -22,7 +22,7 @@ const CONTENT_SECURITY_POLICY = [
   "script-src 'self'",
   "style-src 'self'",
   "connect-src 'self'",
-  "img-src 'self' data:",
+  "img-src 'self'",
   "font-src 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",

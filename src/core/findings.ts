@@ -62,6 +62,8 @@ export interface FindingsReport {
   /** Comparisons since the last report, and those that a control took part in. */
   readonly compared: number;
   readonly controlled: number;
+  /** Comparisons in which differences were left out as noise. */
+  readonly noisy: number;
   readonly groups: readonly GroupDelta[];
   /** Newest last; not every mismatch is among them. */
   readonly mismatches: readonly Mismatch[];

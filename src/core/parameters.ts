@@ -1,7 +1,7 @@
 // The parameters of a query or a posted form: finds those of given names and replaces their values.
 //
 // Read as generously as any server may: decoded, without regard to case, to white space around a name and to what is in
-// brackets behind it, and also after a semicolon. One pass over the text; every byte that is not replaced stays.
+// brackets behind it, up to a NUL, with `.`, a space and an open `[` for `_` (as PHP reads them), and also after a semicolon. One pass over the text; every byte that is not replaced stays.
 
 const AMPERSAND = 0x26;
 const SEMICOLON = 0x3b;
@@ -27,19 +27,26 @@ export class ParameterNames {
 
   /** `raw` as it is written in a query, one byte per character. */
   hasRaw(raw: string): boolean {
-    const name = toCompared(decodeName(raw));
+    const decoded = decodeName(raw);
+    const name = toCompared(decoded);
     if (this.#plain.has(name)) return true;
-    const bracket = name.indexOf('[');
+    const bracket = decoded.indexOf('[');
     if (bracket === -1) return false;
     return (
-      this.#plain.has(name.slice(0, bracket).trim()) ||
+      this.#plain.has(toCompared(decoded.slice(0, bracket))) ||
       this.#bracketed.some((bracketed) => name.startsWith(`${bracketed}[`))
     );
   }
 }
 
 function toCompared(name: string): string {
-  return name.trim().toLowerCase();
+  const end = name.indexOf('\0');
+  const whole = end === -1 ? name : name.slice(0, end);
+  // A bracket that is never closed is no bracket.
+  return whole
+    .trim()
+    .toLowerCase()
+    .replace(whole.includes(']') ? /[. ]/g : /[. []/g, '_');
 }
 
 /** Percent-decoded, `+` as a space; what is no sound escape stands for itself. */

@@ -5,8 +5,12 @@
 import type { UncomparedReason } from '../core/book.ts';
 import type { AnswerContent, AnswerDiff, NoiseFilter } from '../core/diff/answer-diff.ts';
 import { DecodeRoom, decodeBody, parseCodings } from '../core/diff/body-content.ts';
+import { isWorkNote } from '../core/diff/body-diff.ts';
 import type { DiffRules } from '../core/diff/diff-rules.ts';
 import { parseHeaderLines } from '../core/diff/header-diff.ts';
+import type { ControlNotes } from './control-notes.ts';
+import type { ExchangeNoise } from './noise.ts';
+import { isBodyField } from './outcome.ts';
 
 /** Its route would have kept it, the thread could not (answer.ts). */
 export const NOTE_NO_ROOM = 'there was no room to keep the bodies';
@@ -30,12 +34,16 @@ export function isOneEmpty(primary: AnswerContent, shadow: AnswerContent): boole
 /** Without noise in lines of text. */
 export function toLinelessFilter(filter: NoiseFilter | null): NoiseFilter | null {
   if (filter === null) return null;
-  return { covers: (field, kind, at) => kind !== 'text' && filter.covers(field, kind, at) };
+  return {
+    ...filter,
+    covers: (field, kind, at, facts) => kind !== 'text' && filter.covers(field, kind, at, facts),
+  };
 }
 
-/** Why a body says nothing: `diff`, of primary and control, has it as a whole. Null: it does say something. */
+/** Why a body says nothing: `diff` and `notes`, of primary and control, have it as a whole. Null: it does say something. */
 export function findBlindness(
   diff: AnswerDiff,
+  notes: ControlNotes,
   primary: AnswerContent,
   control: AnswerContent,
   { maxBodyCaptureBytes }: DiffRules,
@@ -43,19 +51,33 @@ export function findBlindness(
   if (isOneEmpty(primary, control)) return null;
   if (hasNoRoom(diff)) return 'not_captured';
   if (diff.diffs.some(({ kind }) => kind === 'digest')) return 'body_is_noise';
-  if (diff.bodyMethod !== 'text') return null;
-  // Where every line is another one each time, as in a page of one line, a page that says what is wrong is just another one.
-  const lines = diff.diffs.filter((each) => each.kind === 'text' && each.primary !== null).length;
-  return lines > 0 && lines >= countLines(primary, maxBodyCaptureBytes) ? 'body_is_noise' : null;
+  if (diff.bodyMethod !== 'text' || notes.lineCount === 0) return null;
+  const size = measureText(primary, maxBodyCaptureBytes);
+  // Where every line is another one each time, as in a page of one line, a page that says what is wrong is just another one;
+  // and so where most of it stands between two values of one line.
+  return notes.lineCount >= size.lines || notes.longBytes * 2 >= size.bytes ? 'body_is_noise' : null;
+}
+
+/** Why the body of `diff`, of primary and shadow, says nothing beside what the control's did. */
+export function toBlindness(
+  { diffs, isCut, note }: AnswerDiff,
+  noise: ExchangeNoise | null,
+): UncomparedReason | null {
+  if (noise === null || noise.blindness !== null) return noise?.blindness ?? null;
+  // Nobody has looked whether it differs as the control's does.
+  if (isWorkNote(note)) return noise.hasBody ? 'body_is_noise' : null;
+  // Both were cut short, and what was looked at is noise.
+  const isNoise = noise.isCut && isCut && !diffs.some(({ field }) => isBodyField(field));
+  return isNoise ? 'body_is_noise' : null;
 }
 
 /** Of text that could be read; a last line without an end is one. */
-function countLines({ lines, body }: AnswerContent, bytesMax: number): number {
-  if (body === null) return 0;
+function measureText({ lines, body }: AnswerContent, bytesMax: number): { lines: number; bytes: number } {
+  if (body === null) return { lines: 0, bytes: 0 };
   const codings = parseCodings(parseHeaderLines(lines).get('content-encoding') ?? []);
   const content = decodeBody(body, codings, bytesMax, new DecodeRoom());
-  if (typeof content === 'string') return 0;
+  if (typeof content === 'string') return { lines: 0, bytes: 0 };
   let count = content.length > 0 && content.at(-1) !== LINE_FEED ? 1 : 0;
   for (let at = content.indexOf(LINE_FEED); at >= 0; at = content.indexOf(LINE_FEED, at + 1)) count++;
-  return count;
+  return { lines: count, bytes: content.length };
 }

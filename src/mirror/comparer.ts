@@ -18,8 +18,10 @@ import {
   isOneEmpty,
   isRefused,
   NOTE_NO_ROOM,
+  toBlindness,
   toLinelessFilter,
 } from './blindness.ts';
+import { ControlNotes } from './control-notes.ts';
 import { diffDigests } from './digest-diff.ts';
 import { compileExampleRules, ExampleDraft, type ExampleRules } from './example.ts';
 import type { MirroredExchange } from './exchange.ts';
@@ -46,6 +48,12 @@ export interface ComparerHost {
 export interface AnswerFacts {
   readonly status: number;
   readonly latencyMs: number;
+}
+
+/** What differs between primary and control, and what else that says. */
+interface ControlDiff {
+  readonly diff: AnswerDiff;
+  readonly notes: ControlNotes;
 }
 
 export class RuleComparer {
@@ -85,7 +93,7 @@ export class RuleComparer {
   /** What differs between primary and shadow, noise left out; or why nothing can be said. Never throws. */
   compareShadow(primary: Answer, shadow: Answer, noise: ExchangeNoise | null): AnswerDiff | UncomparedReason {
     const diff = this.#diffDetails(primary, shadow, toNoiseFilter(this.profile, noise));
-    const blindness = hasNoRoom(diff) ? 'not_captured' : (noise?.blindness ?? null);
+    const blindness = hasNoRoom(diff) ? 'not_captured' : toBlindness(diff, noise);
     // That there is no body where there should be one can be said all the same.
     if (blindness === null || isOneEmpty(primary, shadow)) return toWhole(diff);
     // An equal body does not count either: where no difference can, a share of mismatches would come out too small.
@@ -94,13 +102,15 @@ export class RuleComparer {
   }
 
   /** What differs between primary and control. Never throws. */
-  compareControl(primary: Answer, control: Answer): AnswerDiff {
-    return this.#diffDetails(primary, control, null);
+  compareControl(primary: Answer, control: Answer): ControlDiff {
+    const notes = new ControlNotes();
+    // What the notes cover is lines beyond the first, which is among the differences.
+    return { diff: { ...this.#diffDetails(primary, control, notes), noise: [] }, notes };
   }
 
   /** Why the body says nothing of a shadow, by the control's; null: it does say something. */
-  findBlindness(diff: AnswerDiff, primary: Answer, control: Answer): UncomparedReason | null {
-    return this.#rules === null ? null : findBlindness(diff, primary, control, this.#rules);
+  findBlindness({ diff, notes }: ControlDiff, primary: Answer, control: Answer): UncomparedReason | null {
+    return this.#rules === null ? null : findBlindness(diff, notes, primary, control, this.#rules);
   }
 
   get #hasMask(): boolean {
@@ -173,13 +183,14 @@ export class ComparedShadow {
   /** As a control: whatever differs counts here, and is noise for the shadows. Null: it says nothing of this exchange. */
   onControl(primary: Answer, control: Answer): ExchangeNoise | null {
     const { comparer } = this;
-    const diff = comparer.compareControl(primary, control);
+    const compared = comparer.compareControl(primary, control);
+    const { diff, notes } = compared;
     // What answers with another status answers something else: an error's body tells nothing of a good one's.
     if (primary.status !== control.status) {
       this.#countOutcome(toOutcome(toWhole(diff)));
       return null;
     }
-    const blindness = comparer.findBlindness(diff, primary, control);
+    const blindness = comparer.findBlindness(compared, primary, control);
     const isSeen = blindness !== 'not_captured' || diff.diffs.some(({ field }) => !isBodyField(field));
     if (isSeen) this.#countOutcome(toOutcome(toWhole(diff)));
     else this.count(ShadowCell.uncompared_not_captured);
@@ -187,7 +198,7 @@ export class ComparedShadow {
     const diffs = isOneEmpty(primary, control)
       ? diff.diffs.filter(({ field }) => !isBodyField(field))
       : diff.diffs;
-    const noise = new ExchangeNoise(diffs, blindness);
+    const noise = new ExchangeNoise(diffs, blindness, notes, diff.isCut);
     comparer.profile.add(noise);
     return noise;
   }

@@ -126,6 +126,7 @@ export class ShadowFindings {
   #sinceMs = 0;
   #compared = 0;
   #controlled = 0;
+  #noisy = 0;
   #groups = new Map<string, Group>();
   #drafts: KeptDraft[] = [];
   #draftBytes = 0;
@@ -152,6 +153,7 @@ export class ShadowFindings {
       this.#controlled++;
       for (const samples of new Set(this.#samplesOf(finding.noise.fields))) samples.controlDiffered++;
     }
+    if (finding.leftOut.length > 0) this.#noisy++;
     if (finding.diffs.length + finding.leftOut.length > 0) this.#addFields(finding);
     if (finding.draft !== null) this.#addMismatch(finding, finding.draft);
   }
@@ -163,6 +165,7 @@ export class ShadowFindings {
       sinceMs: this.#sinceMs,
       compared: this.#compared,
       controlled: this.#controlled,
+      noisy: this.#noisy,
       groups: [...this.#groups.values()].map(toGroupDelta),
       mismatches: this.#drafts.map(({ draft }) => draft.toMismatch()),
       fields: Array.from(this.#touched, (field) => field.take()),
@@ -171,6 +174,7 @@ export class ShadowFindings {
     this.#poster.reportBytes.give(this.#draftBytes + this.#groupBytes);
     this.#compared = 0;
     this.#controlled = 0;
+    this.#noisy = 0;
     this.#groups = new Map();
     this.#drafts = [];
     this.#draftBytes = 0;

@@ -6,9 +6,11 @@
 // here is ever shared or stored.
 
 import type { UncomparedReason } from '../core/book.ts';
-import type { DiffKind, FieldDiff, NoiseFilter } from '../core/diff/answer-diff.ts';
+import type { DiffFacts, DiffKind, FieldDiff, NoiseFilter } from '../core/diff/answer-diff.ts';
 import { canBeNoise, isOftenNoise, NOISE_SHARE_MIN } from '../core/findings.ts';
+import { ControlNotes } from './control-notes.ts';
 import { toOwnText } from './memory.ts';
+import { isBodyField } from './outcome.ts';
 
 /** Fields, each with a kind, that a profile knows. Others are not remembered: they are noise in their exchange alone. */
 const PROFILE_FIELDS_MAX = 1000;
@@ -53,6 +55,8 @@ export class NoiseProfile {
   #controlled = 0;
   #untilHalved = HALVED_AFTER;
   #untilCleared = 0;
+  /** Whether an array has ever come in another order. */
+  #hasOrder = false;
 
   /** One comparison with the control. */
   add(noise: ExchangeNoise): void {
@@ -64,10 +68,17 @@ export class NoiseProfile {
       if (differed !== undefined) this.#differed.set(key, differed + 1);
       else if (this.#hasRoom()) this.#differed.set(toOwnText(key), 1);
     }
+    this.#hasOrder ||= noise.reordered.size > 0;
     if (--this.#untilHalved === 0) this.#halve();
   }
 
-  isNoise(field: string, kind: DiffKind): boolean {
+  get hasOrder(): boolean {
+    return this.#hasOrder;
+  }
+
+  isNoise(field: string, kind: DiffKind, facts?: DiffFacts): boolean {
+    // Arrays of any length but none are usual; that nothing is left has to be the control's case as well.
+    if (facts?.isOneEmpty === true) return false;
     return this.#differed.size > 0 && isExcused(field, kind, (key) => this.#isOften(key));
   }
 
@@ -104,36 +115,51 @@ export class ExchangeNoise {
   /** Why the body of this exchange says nothing of a shadow; null when it does. */
   readonly blindness: UncomparedReason | null;
   /**
-   * An array of another length, or in another order, shifts what stands in it: differences in its elements follow from that
-   * and are noise in this exchange, though never of the route.
+   * An array of another length shifts what stands in it: differences in its elements follow from that and are noise in this
+   * exchange, though never of the route.
    */
   readonly #shifted: readonly string[];
-  /** Places of lines of text. */
-  readonly #lines: ReadonlySet<string>;
+  /** Fields of arrays that hold the same elements in another order. */
+  readonly reordered: ReadonlySet<string>;
+  /** Whether anything differs in the body. */
+  readonly hasBody: boolean;
+  /** Whether not all that differs was looked at. */
+  readonly isCut: boolean;
+  readonly #notes: ControlNotes;
 
-  constructor(diffs: readonly FieldDiff[], blindness: UncomparedReason | null = null) {
+  constructor(
+    diffs: readonly FieldDiff[],
+    blindness: UncomparedReason | null = null,
+    notes: ControlNotes = new ControlNotes(),
+    isCut = false,
+  ) {
     const fields = new Set<string>();
     const keys = new Map<string, string>();
     const shifted: string[] = [];
-    const lines = new Set<string>();
-    for (const { field, kind, at } of diffs) {
+    const reordered = new Set<string>();
+    for (const { field, kind } of diffs) {
       fields.add(field);
       const noiseClass = NOISE_CLASS[kind];
       if (noiseClass !== null) keys.set(toKey(noiseClass, field), field);
-      if (kind === 'length' || kind === 'order') shifted.push(toElementPrefix(field));
-      if (kind === 'text') lines.add(at);
+      if (kind === 'length') shifted.push(toElementPrefix(field));
+      if (kind === 'order') reordered.add(field);
     }
     this.fields = fields;
     this.keys = keys;
     this.blindness = blindness;
     this.#shifted = shifted;
-    this.#lines = lines;
+    this.reordered = reordered;
+    this.hasBody = diffs.some(({ field }) => isBodyField(field));
+    this.isCut = isCut;
+    this.#notes = notes;
   }
 
-  covers(field: string, kind: DiffKind, at: string): boolean {
+  covers(field: string, kind: DiffKind, at: string, { lines, isOneEmpty, renamed }: DiffFacts = {}): boolean {
     // All lines have one field: only the same line is excused.
-    if (kind === 'text') return this.#lines.has(at);
+    if (kind === 'text') return lines !== undefined && this.#notes.coversLine(at, lines);
     if (NOISE_CLASS[kind] === null) return false;
+    if (renamed !== undefined && this.#notes.isRenamed(renamed.parent, renamed.members)) return true;
+    if (isOneEmpty === true && !this.#notes.isEmptied(field)) return false;
     return (
       isExcused(field, kind, (key) => this.keys.has(key)) ||
       this.#shifted.some((prefix) => field.startsWith(prefix))
@@ -143,9 +169,14 @@ export class ExchangeNoise {
 
 /** What is left out of a comparison with a shadow. `noise`: what the control said, or null without its answer. */
 export function toNoiseFilter(profile: NoiseProfile, noise: ExchangeNoise | null): NoiseFilter {
+  const hasOrder = profile.hasOrder || (noise !== null && noise.reordered.size > 0);
   return {
-    covers: (field, kind, at) =>
-      field !== 'status' && (profile.isNoise(field, kind) || noise?.covers(field, kind, at) === true),
+    covers: (field, kind, at, facts) =>
+      field !== 'status' &&
+      (profile.isNoise(field, kind, facts) || noise?.covers(field, kind, at, facts) === true),
+    isReordered: hasOrder
+      ? (field) => noise?.reordered.has(field) === true || profile.isNoise(field, 'order')
+      : null,
   };
 }
 

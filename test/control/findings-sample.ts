@@ -46,6 +46,7 @@ export function sampleReport(more: Partial<FindingsReport> = {}): FindingsReport
     sinceMs: Number.MAX_SAFE_INTEGER,
     compared: mismatches.length,
     controlled: 0,
+    noisy: 0,
     groups: mismatches.map(({ diffs, timestampMs }) => ({
       fields: toSignatureFields(diffs),
       count: 1,

@@ -63,7 +63,7 @@ test('a hundred entries and groups are told unless more are asked for, a thousan
   const first = await read('');
   assert.deepEqual([first.entries.length, first.groups.length], [LIMIT_DEFAULT, LIMIT_DEFAULT]);
   assert.deepEqual([first.stored_count, first.left_out], [1150, { entries: 1050, groups: 51 }]);
-  // The newest groups, of which the most frequent is the first; the last one of all groups was begun before all others.
+  // The most frequent group, and of those that are equally frequent the newest.
   assert.deepEqual([first.groups[0]!.count, first.groups[0]!.fields], [1000, ['body:name']]);
   const seen = first.groups.slice(1).map(({ fields }) => fields[0]);
   assert.deepEqual(
@@ -73,9 +73,14 @@ test('a hundred entries and groups are told unless more are asked for, a thousan
   const most = await read('?limit=5000&groups=5000');
   assert.deepEqual([most.entries.length, most.groups.length], [LIMIT_MAX, 151]);
   assert.deepEqual(most.left_out, { entries: 150, groups: 0 });
+  // Many new ones do not drive it out.
+  fill(findings, 120, (index) => ({ ...alone(1000 + index), timestampMs: 2000 + index }));
+  const [frequent, next] = (await read('?groups=50')).groups;
+  assert.equal(frequent!.count, 1000);
+  assert.ok(frequent!.last_seen < next!.last_seen);
   const least = await read('?limit=0&groups=1');
   assert.deepEqual([least.entries, least.groups.length], [[], 1]);
-  assert.deepEqual(least.left_out, { entries: 1150, groups: 150 });
+  assert.deepEqual(least.left_out, { entries: 1270, groups: 270 });
 });
 
 test('an answer is bounded in bytes whatever requests hold; the rest is left out, and said', async () => {

@@ -255,6 +255,20 @@ test('a shadow that is down most of the time fails, though its breaker spares it
   assert.match(out, /open: the breaker is (?:half )?open/);
 });
 
+test('a shadow that hangs in one of twenty requests does not pass while it hangs', async (t) => {
+  const { gateway, shadow, ask, send, counted } = await openScene(t);
+  shadow.behave({ hang: true }, '/other');
+  await send(1000, 20);
+  await counted(950);
+  const { code, out } = await ask();
+  assert.equal(code, 2, out);
+  assert.match(out, /open: errors in 0 of 950, .*, and 50 of 1,000 \(5 %\) copies have not ended/);
+  // All that hang break off: what was open are errors.
+  await shadow.close();
+  await gateway.settled({ shop: 1000 });
+  assert.match((await ask()).out, /not met: errors in 50 of 1,000, /);
+});
+
 test('while the mirror is paused there is no pass', async (t) => {
   const { gateway, admin, ask, send, counted } = await openScene(t);
   await send(500);
@@ -526,7 +540,7 @@ test('JUnit XML has a test case for each check of each route', async (t) => {
   const { tests, failures, errors, skipped } = suite.attributes;
   assert.deepEqual(
     { tests, failures, errors, skipped },
-    { tests: '10', failures: '1', errors: '1', skipped: '2' },
+    { tests: '12', failures: '1', errors: '1', skipped: '4' },
   );
   assert.deepEqual(
     cases.map(({ attributes, children }) => [
@@ -541,11 +555,13 @@ test('JUnit XML has a test case for each check of each route', async (t) => {
       [`umbra.${id}`, `${shadow.url} error`, 'error'],
       [`umbra.${id}`, `${shadow.url} p99_ratio`, 'skipped'],
       [`umbra.${id}`, `${shadow.url} sample`, ''],
+      [`umbra.${id}`, `${shadow.url} noise`, 'skipped'],
       ['umbra.shop', `${shadow.url} compared`, ''],
       ['umbra.shop', `${shadow.url} mismatch`, ''],
       ['umbra.shop', `${shadow.url} error`, ''],
       ['umbra.shop', `${shadow.url} p99_ratio`, 'skipped'],
       ['umbra.shop', `${shadow.url} sample`, ''],
+      ['umbra.shop', `${shadow.url} noise`, 'skipped'],
     ],
   );
   // Warnings go with the sample.
@@ -581,7 +597,7 @@ test('neither JUnit XML nor the report is broken by what no text should have', a
   // Of the check of the sample.
   assert.deepEqual(
     notes.map((each) => each.map(({ text }) => text)),
-    [[], [], [], [], [`one\n${shown}`], []],
+    [[], [], [], [], [`one\n${shown}`], [], []],
   );
   const report = toReport(verdicts, 'insufficient');
   assert.match(report, /\n {2}note: \\u0000\\u0001\\u001b\[2J\\u009b\\u202e/);

@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { ShadowBook, ShadowCell } from '../../src/core/book.ts';
 import type { AnswerDiff } from '../../src/core/diff/answer-diff.ts';
 import { compileDiffRules } from '../../src/core/diff/diff-rules.ts';
+import { diffAnswers } from '../../src/core/diff/differ.ts';
 import type { DetailedDiff } from '../../src/core/model.ts';
 import { type Answer, CaptureBudget, toAnswer } from '../../src/mirror/answer.ts';
 import { ComparedShadow, RuleComparer } from '../../src/mirror/comparer.ts';
@@ -96,6 +97,131 @@ test('noise in many fields hides no other field', () => {
   const toLong = (ts: number, total: number): Answer =>
     toOne(JSON.stringify({ items: Array.from({ length: 6000 }, () => ({ ts })), total }));
   assert.deepEqual(new Bench().judge(toLong(1, 1), toLong(2, 1), toLong(3, 9)), ['body:total value']);
+});
+
+test('of more fields than are listed each is learnt, and a page of more lines than are listed is another one', () => {
+  const toMany = (ts: number, total: number, count = 150): Answer => {
+    const members = Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, { ts }]));
+    return toOne(JSON.stringify({ ...members, total }));
+  };
+  const bench = new Bench();
+  for (let time = 0; time < 3; time++)
+    assert.deepEqual(bench.judge(toMany(1, 1), toMany(2, 1), toMany(3, 1)), []);
+  assert.deepEqual(bench.judge(toMany(1, 1), toMany(2, 1), toMany(3, 9)), ['body:total value']);
+  assert.deepEqual(bench.judge(toMany(1, 1), null, toMany(3, 9)), ['body:total value']);
+  assert.deepEqual(bench.counts('compared', 'mismatched', 'noisy'), [4, 4, 0]);
+  const toLines = (mark: number): Answer =>
+    toOne(Array.from({ length: 150 }, (_, at) => `${at},${mark}\n`).join(''), TEXT_LINES);
+  assert.equal(bench.judge(toLines(1), toLines(2), toLines(3)), 'body_is_noise');
+});
+
+test('where the control’s comparison was cut short, noise alone says nothing of a shadow', () => {
+  const toLong = (ts: number, price = 5): Answer =>
+    toOne(JSON.stringify({ price, items: Array.from({ length: 45_000 }, () => ({ ts })) }));
+  const toTall = (mark: number, price = 5): Answer =>
+    toOne(
+      `${price}\n${Array.from({ length: 3000 }, (_, at) => (at % 3 ? 'same' : `${at},${mark}`)).join('\n')}`,
+      TEXT_LINES,
+    );
+  for (const [toBody, counted] of [
+    [toLong, 'body:price value'],
+    [toTall, 'body text'],
+  ] as const) {
+    const bench = new Bench();
+    assert.equal(bench.judge(toBody(1), toBody(2), toBody(3)), 'body_is_noise');
+    assert.deepEqual(bench.judge(toBody(1), toBody(2), toBody(3, 6)), [counted]);
+    assert.deepEqual(bench.judge(toBody(1), toBody(2), toBody(1)), []);
+  }
+});
+
+test('a shadow’s body that there was no time for says nothing where the control’s differs', () => {
+  const note = 'comparing the bodies took too long';
+  const digest = { field: 'body', at: 'body', kind: 'digest', primary: null, shadow: null } as const;
+  const late: AnswerDiff = { diffs: [digest], isCut: false, bodyMethod: 'digest', note, noise: [] };
+  let isLate = false;
+  const bench = new Bench((...given) => (isLate ? late : diffAnswers(...given)));
+  const judge = (control: string): readonly string[] | string => {
+    isLate = false;
+    const noise = bench.control.onControl(toOne('{"a":1}'), toOne(control));
+    isLate = true;
+    const outcome = bench.comparer.compareShadow(toOne('{"a":1}'), toOne('{"a":2}'), noise);
+    return typeof outcome === 'string' ? outcome : outcome.diffs.map(({ kind }) => kind);
+  };
+  assert.equal(judge('{"a":3}'), 'body_is_noise');
+  assert.deepEqual(judge('{"a":1}'), ['digest']);
+});
+
+test('an array that the control has in another order is compared whatever its order is', () => {
+  const toItems = (...items: unknown[]): Answer => toOne(JSON.stringify({ items, total: 2 }));
+  const [a, b, c] = [1, 2, 3].map((id) => ({ id, price: id * 10 }));
+  const bench = new Bench();
+  const boom = { error: 'boom' };
+  for (const control of [toItems(c, b, a), toItems(b, a, c), toItems(c, a, b), null]) {
+    const judge = (shadow: Answer) => bench.judge(toItems(a, b, c), control, shadow);
+    assert.deepEqual(judge(toItems(b, c, a)), []);
+    assert.deepEqual(judge(toItems(c, { ...a, price: 11 }, b)), ['body:items[].price value']);
+    assert.deepEqual(new Set(judge(toItems(boom, boom, boom))).size, 3);
+    assert.deepEqual(judge(toItems(c, b)), ['body:items[] missing']);
+    assert.deepEqual(judge(toItems(c, b, a, boom)), ['body:items[] extra']);
+  }
+  const moved = bench.comparer.compareShadow(toItems(a, b), toItems(b, a), null);
+  assert.ok(typeof moved !== 'string');
+  assert.deepEqual(moved.noise, ['body:items']);
+  const still = bench.comparer.compareShadow(toItems(a, b), toItems(a, { ...b, price: 1 }), null);
+  assert.ok(typeof still !== 'string');
+  assert.deepEqual(still.noise, []);
+});
+
+test('an array of another order and another length each time is compared by what both have', () => {
+  const toItems = (...ids: number[]): Answer => toOne(JSON.stringify({ items: ids.map((id) => ({ id })) }));
+  const bench = new Bench();
+  for (let time = 0; time < 3; time++) {
+    bench.control.onControl(toItems(1, 2, 3), toItems(3, 1, 2));
+    bench.control.onControl(toItems(1, 2, 3), toItems(1, 2));
+  }
+  assert.deepEqual(bench.judge(toItems(1, 2, 3), null, toItems(3, 1)), []);
+  assert.deepEqual(bench.judge(toItems(1, 2, 3), null, toItems(4, 3, 2, 1)), []);
+  assert.deepEqual(bench.judge(toItems(1, 2, 3), null, toItems(3, 9)), ['body:items[].id value']);
+  assert.deepEqual(bench.judge(toItems(1, 2, 3), null, toItems()), [
+    'body:items[] missing',
+    'body:items[] missing',
+    'body:items[] missing',
+  ]);
+});
+
+test('a line that differs is excused where the control’s does, and a page that is nearly all of it is uncompared', () => {
+  const toPage = (nonce: number, text = '<h1>price 5</h1>', mark = ''): Answer =>
+    toOne(`<!doctype html>\n<html nonce=${nonce}>${text}${mark}</html>\n`, TEXT_LINES);
+  const bench = new Bench();
+  assert.deepEqual(bench.judge(toPage(0.12), toPage(0.17), toPage(7)), []);
+  assert.deepEqual(bench.judge(toPage(0.12), toPage(0.17), toPage(7, 'Internal error')), ['body text']);
+  const other = toOne('<!doctype html>\nInternal error\n', TEXT_LINES);
+  assert.deepEqual(bench.judge(toPage(0.12), toPage(0.17), other), ['body text']);
+  const long = '<p>five</p>'.repeat(30);
+  const judge = (text: string) =>
+    bench.judge(toPage(1, long, '<i>1'), toPage(2, long, '<i>2'), toPage(3, text, '<i>3'));
+  assert.equal(judge(long), 'body_is_noise');
+  assert.equal(judge('Internal error'), 'body_is_noise');
+});
+
+test('keys that are ids may have other names where the control’s have, as many of them', () => {
+  const toMap = (id: string, edits: object = {}): Answer =>
+    toOne(JSON.stringify({ map: { [id]: { a: 1 }, total: 5, ...edits } }));
+  const bench = new Bench();
+  assert.deepEqual(bench.judge(toMap('u1'), toMap('u2'), toMap('u3')), []);
+  assert.deepEqual(bench.judge(toMap('u1'), toMap('u1'), toMap('u3')), [
+    'body:map.u1 missing',
+    'body:map.u3 extra',
+  ]);
+  assert.deepEqual(
+    bench.judge(toMap('u1'), toMap('u2'), toMap('u3', { error: 1 })),
+    ['body:map.error extra', 'body:map.u3 extra'].reverse(),
+  );
+  const swapped = bench.judge(toMap('u1'), toMap('u2'), toMap('u3', { total: undefined, error: 1 }));
+  assert.deepEqual(swapped, ['body:map.total missing', 'body:map.u3 extra', 'body:map.error extra']);
+  assert.deepEqual(bench.judge(toMap('u1'), toMap('u2'), toMap('u3', { total: 6 })), [
+    'body:map.total value',
+  ]);
 });
 
 test('a comparison that was cut short with nothing found is no match, and says so', () => {

@@ -60,6 +60,35 @@ for (const [raw, redacted] of TARGETS) {
   });
 }
 
+test('names are compared as PHP reads them', () => {
+  const raws = [
+    'access.token',
+    'access%20token',
+    'access+token',
+    'access[token',
+    'access%5Btoken',
+    'access_token%00x',
+  ];
+  const others = [
+    'accesstoken',
+    'access-token',
+    'access[token]',
+    'access_token_x',
+    '%00access_token',
+    'access',
+  ];
+  for (const name of ['access_token', 'access.token', 'Access token', 'access[token']) {
+    for (const raw of [...raws, 'access_token', 'ACCESS.token[0]', 'access_token [a]']) {
+      assert.equal(redactTarget(`/a?${raw}=1&b=2`, [name]), `/a?${raw}=redacted&b=2`, name);
+    }
+    for (const raw of others) assert.equal(redactTarget(`/a?${raw}=1`, [name]), `/a?${raw}=1`, name);
+  }
+  assert.equal(
+    redactTarget('/a?user[pass.word]=1&user.pass=2', ['user[pass_word]']),
+    '/a?user[pass.word]=redacted&user.pass=2',
+  );
+});
+
 /** Some way to write a name in a query. */
 const spelling = (name: string): fc.Arbitrary<string> =>
   fc

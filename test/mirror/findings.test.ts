@@ -50,6 +50,7 @@ test('a report says of what it is, how many were compared, and all of it once', 
     ...SUBJECT,
     compared: 5,
     controlled: 2,
+    noisy: 1,
     groups: [{ fields: ['body:a', 'status'], count: 2, firstMs: 1005, lastMs: 1007 }],
   });
   assert.deepEqual(mismatches, [{ target: 'x' }, { target: 'y' }]);

@@ -26,6 +26,8 @@ export interface Losses {
 export interface Told {
   readonly compared: number;
   readonly mismatched: number;
+  /** Comparisons in which differences were left out as noise. */
+  readonly noisy: number;
   /** Comparisons by an older rule, or of reports that began before: they count for nothing. */
   readonly others: number;
 }
@@ -42,6 +44,8 @@ export class RouteFindings {
   #baseline: ReadonlyMap<string, CellSums>;
   #mismatches: MismatchStore | null = null;
   #tables: Map<string, GrowingFieldTable> | null = null;
+  /** Since the verdict was asked for anew; null while that was never so, as `#tables` has the same then. */
+  #verdictTables: Map<string, GrowingFieldTable> | null = null;
   #pairs: Map<string, PairRing> | null = null;
   /** By origin. */
   #told: Map<string, Told> | null = null;
@@ -73,6 +77,11 @@ export class RouteFindings {
     return shadow.book.sum(cell) - (this.#baseline.get(origin)?.[cell] ?? 0);
   }
 
+  /** The same cell with what was there before. */
+  sum(origin: string, cell: number): number {
+    return this.#row.shadows.find((each) => each.origin === origin)?.book.sum(cell) ?? 0;
+  }
+
   /**
    * Comparisons since then that were made by this revision's rule. Unlike the books' it leaves out copies that an older rule
    * had decided on; it comes up to half a second later, and lacks what a lost thread had to tell.
@@ -96,6 +105,11 @@ export class RouteFindings {
     return this.#tables ?? NO_TABLES;
   }
 
+  /** By origin of the shadow. Since `sinceMs`, from the reports that `told` counts. */
+  get verdictTables(): ReadonlyMap<string, FieldTable> {
+    return this.#verdictTables ?? this.fieldTables;
+  }
+
   add(report: FindingsReport, losses: Losses): void {
     const capacity = this.#row.entry.route.mirror?.compare?.maxMismatches ?? 0;
     if (report.groups.length > 0 || report.mismatches.length > 0) {
@@ -106,18 +120,22 @@ export class RouteFindings {
       }
     }
     this.#tables ??= new Map();
-    const table = this.#tables.get(report.shadow) ?? new GrowingFieldTable(this.#room);
-    this.#tables.set(report.shadow, table);
-    losses.fields += table.add(report.compared, report.controlled, report.fields);
+    losses.fields += this.#addFields(this.#tables, report);
     if (report.sinceMs <= this.#ignoredUntilMs) {
       this.addOther(report);
       return;
     }
+    if (this.#verdictTables !== null) this.#addFields(this.#verdictTables, report);
     const told = this.told(report.shadow);
     // Every mismatch is in one of the groups, of which there are few.
     const mismatched = report.groups.reduce((sum, { count }) => sum + count, told.mismatched);
     this.#told ??= new Map();
-    this.#told.set(report.shadow, { ...told, compared: told.compared + report.compared, mismatched });
+    this.#told.set(report.shadow, {
+      compared: told.compared + report.compared,
+      mismatched,
+      noisy: told.noisy + report.noisy,
+      others: told.others,
+    });
     if (report.latencies.length === 0) return;
     this.#pairs ??= new Map();
     const ring = this.#pairs.get(report.shadow) ?? new PairRing(this.#room);
@@ -143,15 +161,26 @@ export class RouteFindings {
     this.#ignoredUntilMs = nowMs;
     this.#baseline = readBaseline(this.#row);
     this.#told = null;
+    clearTables(this.#verdictTables);
+    this.#verdictTables = new Map();
     this.#clearPairs();
   }
 
   /** Gives back what the store counts. */
   close(): void {
     this.#mismatches = null;
-    for (const table of this.#tables?.values() ?? []) table.clear();
+    clearTables(this.#tables);
+    clearTables(this.#verdictTables);
     this.#tables = null;
+    this.#verdictTables = null;
     this.#clearPairs();
+  }
+
+  /** Returns how many fields were left out or forgotten. */
+  #addFields(tables: Map<string, GrowingFieldTable>, report: FindingsReport): number {
+    const table = tables.get(report.shadow) ?? new GrowingFieldTable(this.#room);
+    tables.set(report.shadow, table);
+    return table.add(report.compared, report.controlled, report.fields);
   }
 
   #clearPairs(): void {
@@ -160,9 +189,13 @@ export class RouteFindings {
   }
 }
 
-const NOTHING_TOLD: Told = { compared: 0, mismatched: 0, others: 0 };
+const NOTHING_TOLD: Told = { compared: 0, mismatched: 0, noisy: 0, others: 0 };
 const NO_TABLES: ReadonlyMap<string, FieldTable> = new Map();
 const NO_BASELINE: ReadonlyMap<string, CellSums> = new Map();
+
+function clearTables(tables: ReadonlyMap<string, GrowingFieldTable> | null): void {
+  for (const table of tables?.values() ?? []) table.clear();
+}
 
 function readBaseline(row: LedgerRow): ReadonlyMap<string, CellSums> {
   let baseline: Map<string, CellSums> | null = null;

@@ -4,7 +4,7 @@
 // same while it has not begun share it. Nothing is made for readers who have gone.
 
 import { setImmediate as yieldOnce } from 'node:timers/promises';
-import type { KeptGroup, KeptMismatch, MismatchStore } from '../findings/mismatch-store.ts';
+import type { KeptMismatch, MismatchStore } from '../findings/mismatch-store.ts';
 import type { RouteFindings } from '../findings/route-findings.ts';
 import type { LedgerRow } from '../ledger.ts';
 import { SerialQueue } from '../serial-queue.ts';
@@ -84,7 +84,8 @@ export class MismatchAnswers {
     const allEntries = store.entries();
     const pieces = new Pieces();
     // Every group before the first example: an example is one of the entries.
-    const heads = toNewest(allGroups, limits.groups).map((group) => ({
+    // They come with the most frequent first, and of those the one that was seen last.
+    const heads = allGroups.slice(0, limits.groups).map((group) => ({
       group,
       start: JSON.stringify(toGroupHead(group)).slice(0, -1),
     }));
@@ -147,13 +148,6 @@ class Pieces {
     this.#pieces = [];
     return pieces;
   }
-}
-
-/** Those that were seen last, in the order that they have. */
-function toNewest(groups: readonly KeptGroup[], count: number): readonly KeptGroup[] {
-  if (groups.length <= count) return groups;
-  const newest = new Set(groups.toSorted((one, other) => other.lastMs - one.lastMs).slice(0, count));
-  return groups.filter((group) => newest.has(group));
 }
 
 function toAnswer(

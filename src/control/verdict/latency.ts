@@ -3,6 +3,7 @@
 // Pure. Sorts what it is given, so its work is bounded by the pairs that are kept of a shadow.
 
 import { toQuantile, toQuantileInterval } from '../../core/statistics.ts';
+import { PAIRS_MAX } from '../findings/pair-ring.ts';
 import { toRatio, toRounded } from './rules.ts';
 
 interface Percentiles {
@@ -51,6 +52,17 @@ export function toLatency(pairs: Float32Array): Latency {
     },
     p99_ratio: toRounded(toRatio(theirs.p99, ours.p99)),
   };
+}
+
+/** A systematic sample of no more pairs than one shadow has, so that many shadows do not take longer to sort. */
+export function joinPairs(samples: readonly Float32Array[]): Float32Array {
+  const total = samples.reduce((sum, pairs) => sum + pairs.length / 2, 0);
+  const stride = Math.max(1, Math.ceil(total / PAIRS_MAX));
+  const joined: number[] = [];
+  for (const pairs of samples) {
+    for (let at = 0; at < pairs.length; at += 2 * stride) joined.push(pairs[at]!, pairs[at + 1]!);
+  }
+  return Float32Array.from(joined);
 }
 
 function toPercentiles(sorted: Float32Array): Percentiles {

@@ -5,6 +5,7 @@
 
 import type { Thresholds } from '../../core/model.ts';
 import { CONFIDENCE, toShareLower, toShareUpper } from '../../core/statistics.ts';
+import { toCountText, toMsText, toNumberText, toPartText, toPercentText, toTallyText } from './text.ts';
 
 export const PASS = 'pass';
 export const FAIL = 'fail';
@@ -22,10 +23,13 @@ export const EARLY_CONFIDENCE = 0.999;
 export const EARLY_COUNT_MIN = 3;
 /** Of fewer pairs there is no 99th percentile. */
 export const P99_PAIRS_MIN = 100;
-/** Of the copies that are due may be dropped for want of room, and of the primary's answers be errors; beyond it nothing is shown. */
+/** What may be missing: of the copies that are due, of the answers, of the reports; and of the primary's answers what may be errors. */
 export const SAMPLE_LOSS_MAX = 0.05;
 
-export const CHECK_NAMES = ['compared', 'mismatch', 'error', 'p99_ratio', 'sample'] as const;
+/** Where a threshold is 0: copies that may be on their way, of all. There are always some while traffic comes. */
+export const OPEN_SHARE_MIN = 0.001;
+
+export const CHECK_NAMES = ['compared', 'mismatch', 'error', 'p99_ratio', 'sample', 'noise'] as const;
 export type CheckName = (typeof CHECK_NAMES)[number];
 
 /** One thing that was asked; shares are 0 to 1. */
@@ -62,6 +66,13 @@ export interface Findings {
   readonly spared: number;
   /** Of the copies that have ended. */
   readonly primaryErrors: Tally;
+  /** Copies that are due and have not ended, and answers that are not compared yet. Nobody knows what they come to. */
+  readonly open: number;
+  readonly waiting: number;
+  /** Answers that had nothing to be compared with, of all. */
+  readonly uncompared: Tally;
+  /** Comparisons whose report has not come, of all. */
+  readonly untold: Tally;
   /** Copies that umbra had no room for or lost, of those that were due. */
   readonly dropped: Tally;
   /** Why no copies, or few, are sent now; for people. */
@@ -106,6 +117,7 @@ export function toExcess(shadow: Tally, primary: Tally, confidence = CONFIDENCE)
   };
 }
 
+/** All but `noise` (noise.ts). */
 export function judge(findings: Findings, thresholds: Thresholds): readonly Check[] {
   return [
     checkCompared(findings, thresholds),
@@ -135,23 +147,25 @@ function checkCompared({ mismatches }: Findings, { minCompared }: Thresholds): C
   };
 }
 
-function checkMismatch({ mismatches }: Findings, { minCompared, maxMismatch }: Thresholds): Check {
+function checkMismatch(findings: Findings, { minCompared, maxMismatch }: Thresholds): Check {
+  const { mismatches, open, waiting } = findings;
   const { count, of, share, upper, lower } = toShare(mismatches);
   const isEarly = of < minCompared;
   const sure = isEarly ? toShare(mismatches, EARLY_CONFIDENCE).lower : lower;
   // Nothing can be shown to be zero; who asks for it means none among those that were compared. One ends every hope of it.
   const isBad = maxMismatch === 0 ? count > 0 : sure > maxMismatch && hasEnough(count, isEarly);
   const isGood = maxMismatch === 0 ? of >= minCompared : upper <= maxMismatch;
-  const result = toCheckResult(share, isBad, isGood);
+  const held = toHeld(mismatches, open + waiting, 0, maxMismatch);
+  const result = toCheckResult(share, isBad, isGood && held === null);
   const found = share === null ? 'nothing compared' : `${toCountText(count)} of ${toCountText(of)} differ`;
-  const bounds = toBoundsText(share, { upper, lower: sure }, result);
+  const bounds = toBoundsText(share, { upper, lower: sure }, isGood ? PASS : result);
   return {
     name: 'mismatch',
     result,
     value: share,
     bound: result === FAIL ? sure : upper,
     threshold: maxMismatch,
-    text: `${found}${bounds}; ${toPercentText(maxMismatch)} is allowed`,
+    text: `${found}${bounds}; ${toPercentText(maxMismatch)} is allowed${isGood ? toHeldText(held) : ''}`,
   };
 }
 
@@ -164,18 +178,39 @@ function checkError(findings: Findings, { minCompared, maxError }: Thresholds): 
   const isExcess = share !== null && share > 0;
   const isBad = maxError === 0 ? isExcess : sure > maxError && hasEnough(shadowErrors.count, isEarly);
   const isGood = maxError === 0 ? shadowErrors.of >= minCompared : upper <= maxError;
-  const result = toCheckResult(share, isBad, isGood);
+  const held = toHeld(shadowErrors, findings.open, toShare(primaryErrors).share ?? 0, maxError);
+  const result = toCheckResult(share, isBad, isGood && held === null);
   // A single one fails where none is allowed, and shows nothing of all traffic: then there is no bound to tell of.
   const hasBound = result !== FAIL || sure > 0;
-  const bounds = hasBound ? toBoundsText(share, { upper, lower: sure }, result) : '';
+  const bounds = hasBound ? toBoundsText(share, { upper, lower: sure }, isGood ? PASS : result) : '';
   return {
     name: 'error',
     result,
     value: share,
     bound: result !== FAIL ? upper : hasBound ? sure : null,
     threshold: maxError,
-    text: `${toErrorText(findings, share)}${bounds}; ${toPercentText(maxError)} more than the primary's is allowed`,
+    text: `${toErrorText(findings, share)}${bounds}; ${toPercentText(maxError)} more than the primary's is allowed${isGood ? toHeldText(held) : ''}`,
   };
+}
+
+interface Held extends Tally {
+  readonly allowed: number;
+}
+
+/**
+ * What keeps a check from passing: copies that have not come to an end, such as those of a shadow that hangs, would be too
+ * many if all of them came to a bad one. Null when they would not. `base` is the share that is granted beforehand.
+ */
+function toHeld({ count, of }: Tally, open: number, base: number, threshold: number): Held | null {
+  const allowed = Math.max(threshold, OPEN_SHARE_MIN);
+  if (open === 0 || (count + open) / (of + open) - base <= allowed) return null;
+  return { count: open, of: of + open, allowed };
+}
+
+function toHeldText(held: Held | null): string {
+  if (held === null) return '';
+  const { count, of, allowed } = held;
+  return `, and ${toPartText(count, of)} copies have not ended: with them it could be more than ${toPercentText(allowed)}`;
 }
 
 function toErrorText({ shadowErrors, spared, primaryErrors }: Findings, share: number | null): string {
@@ -214,16 +249,17 @@ function checkP99Ratio(findings: Findings, { maxP99Ratio }: Thresholds): Check {
 }
 
 /** Whether what was compared stands for the traffic at all. It never fails a shadow, but without it there is no pass. */
-function checkSample({ dropped, primaryErrors, obstacles }: Findings): Check {
-  const most = `at most ${toPercentText(SAMPLE_LOSS_MAX)} may be`;
+function checkSample({ dropped, primaryErrors, uncompared, untold, obstacles }: Findings): Check {
   const reasons = [...obstacles];
+  const most = `at most ${toPercentText(SAMPLE_LOSS_MAX)} may be`;
+  const limit = ({ count, of }: Tally, toText: (part: string) => string): void => {
+    if (count > of * SAMPLE_LOSS_MAX) reasons.push(`${toText(toPartText(count, of))}: ${most}`);
+  };
   if (dropped.of <= 0) reasons.push('no copy was due');
-  if (isTooMuch(dropped)) {
-    reasons.push(`${toPartText(dropped)} copies that were due found no room or were lost: ${most}`);
-  }
-  if (isTooMuch(primaryErrors)) {
-    reasons.push(`the primary itself failed in ${toPartText(primaryErrors)}, which tries nothing: ${most}`);
-  }
+  limit(dropped, (part) => `${part} copies that were due found no room or were lost`);
+  limit(primaryErrors, (part) => `the primary itself failed in ${part}, which tries nothing`);
+  limit(uncompared, (part) => `${part} answers had nothing to be compared with`);
+  limit(untold, (part) => `${part} comparisons do not count yet, or their reports are lost`);
   const found = `${toTallyText(dropped)} copies found no room or were lost, the primary failed in ${toTallyText(primaryErrors)}`;
   return {
     name: 'sample',
@@ -233,18 +269,6 @@ function checkSample({ dropped, primaryErrors, obstacles }: Findings): Check {
     threshold: SAMPLE_LOSS_MAX,
     text: reasons.length === 0 ? found : reasons.join('; '),
   };
-}
-
-function isTooMuch({ count, of }: Tally): boolean {
-  return count > of * SAMPLE_LOSS_MAX;
-}
-
-function toTallyText({ count, of }: Tally): string {
-  return `${toCountText(count)} of ${toCountText(of)}`;
-}
-
-function toPartText(tally: Tally): string {
-  return `${toTallyText(tally)} (${toPercentText(tally.of === 0 ? 0 : tally.count / tally.of)})`;
 }
 
 export function toRatio(primaryP99Ms: number | null, shadowP99Ms: number | null): number | null {
@@ -263,32 +287,6 @@ function toBoundsText(
   if (result === PASS) return ` (at most ${toPercentText(upper, 1)})`;
   if (result === FAIL) return ` (more than ${toPercentText(lower, -1)})`;
   return ` (anything from ${toPercentText(lower, -1)} to ${toPercentText(upper, 1)})`;
-}
-
-export function toCountText(count: number): string {
-  return count.toLocaleString('en-US');
-}
-
-/** At most three significant digits, which is what such figures are good for. */
-export function toNumberText(value: number): string {
-  return String(Number(value.toPrecision(3)));
-}
-
-export function toMsText(ms: number): string {
-  return `${Math.abs(ms) >= 1000 ? Math.round(ms).toLocaleString('en-US') : toNumberText(ms)} ms`;
-}
-
-/** Two significant digits, of 10 % and more three; towards 1 for a bound that must not be passed, -1 for one that must be reached. */
-export function toPercentText(share: number, rounding: -1 | 0 | 1 = 0): string {
-  const percent = share * 100;
-  if (percent === 0) return '0 %';
-  const digits = Math.floor(Math.log10(Math.abs(percent)));
-  const decimals = Math.max(0, digits >= 1 ? 2 - digits : 1 - digits);
-  const steps = percent * 10 ** decimals;
-  // What is a whole number of steps but for its last bits stays what it is.
-  const whole =
-    rounding === 0 ? Math.round(steps) : rounding === 1 ? Math.ceil(steps - 1e-9) : Math.floor(steps + 1e-9);
-  return `${Number((whole / 10 ** decimals).toPrecision(3))} %`;
 }
 
 /** Six significant digits: more than any of these figures has. */

@@ -18,12 +18,11 @@ import {
   type UncomparedReason,
 } from '../../core/book.ts';
 import { type Mirror, ROLE_CONTROL, type Thresholds } from '../../core/model.ts';
-import type { FieldTable } from '../findings/field-table.ts';
-import { PAIRS_MAX } from '../findings/pair-ring.ts';
 import type { RouteFindings } from '../findings/route-findings.ts';
 import type { LedgerRow } from '../ledger.ts';
 import { readBreakerState, toCounts } from '../mirrors.ts';
-import { type Latency, toLatency } from './latency.ts';
+import { joinPairs, type Latency, toLatency } from './latency.ts';
+import { checkNoise, findNoise } from './noise.ts';
 import {
   CHECK_NAMES,
   type Check,
@@ -35,7 +34,7 @@ import {
   toRounded,
   toShare,
 } from './rules.ts';
-import { type Circumstances, type Sample, toWarnings } from './warnings.ts';
+import { type Circumstances, type Sample, sumOf, toWarnings } from './warnings.ts';
 
 /** Failures that are umbra's own say nothing of the shadow. */
 const OWN_FAILURES: readonly FailReason[] = ['worker_lost', 'shutdown'];
@@ -47,7 +46,9 @@ const SHADOW_FAILURES = FAIL_REASONS.filter((reason) => !OWN_FAILURES.includes(r
 const OWN_DROPS = [ShadowCell.drop_queue_full, ShadowCell.drop_overload, ShadowCell.drop_worker_lost];
 const SKIPS = SKIP_REASONS.map((reason) => ShadowCell[`skip_${reason}`]);
 
-const NOISE_FIELDS_MAX = 20;
+const DROPS = DROP_REASONS.map((reason) => ShadowCell[`drop_${reason}`]);
+const FAILURES = FAIL_REASONS.map((reason) => ShadowCell[`fail_${reason}`]);
+const UNCOMPARED = UNCOMPARED_REASONS.map((reason) => ShadowCell[`uncompared_${reason}`]);
 
 const BADNESS = { not_judged: 0, pass: 1, insufficient: 2, fail: 3 } as const satisfies Record<
   Check['result'],
@@ -118,7 +119,13 @@ export function toVerdict(
   const samples = others.map(({ origin, book }) => readSample(origin, readBreakerState(book), findings));
   const shadows = samples.map((sample, place) => {
     const warnings = toWarnings(sample, circumstances);
-    const figures = toFigures(sample, thresholds, warnings, toObstacles(sample, circumstances));
+    const figures = toFigures(
+      sample,
+      thresholds,
+      control !== undefined,
+      warnings,
+      toObstacles(sample, circumstances),
+    );
     return [others[place]!.origin, figures] as const;
   });
   const all = shadows.map(([, figures]) => figures);
@@ -155,9 +162,10 @@ function toObstacles({ breaker }: Sample, { mirror, isPaused }: Circumstances): 
 function readSample(origin: string, breaker: BreakerStateName, findings: RouteFindings): Sample {
   return {
     count: (cell) => findings.since(origin, cell),
+    countAll: (cell) => findings.sum(origin, cell),
     told: findings.told(origin),
     pairs: findings.pairs(origin),
-    tables: [findings.fieldTables.get(origin)].filter((table) => table !== undefined),
+    tables: [findings.verdictTables.get(origin)].filter((table) => table !== undefined),
     breaker,
   };
 }
@@ -170,12 +178,14 @@ function toTogether(
 ): VerdictFigures {
   const sum: Sample = {
     count: (cell) => samples.reduce((total, sample) => total + sample.count(cell), 0),
+    countAll: (cell) => samples.reduce((total, sample) => total + sample.countAll(cell), 0),
     told: {
       compared: samples.reduce((total, { told }) => total + told.compared, 0),
       mismatched: samples.reduce((total, { told }) => total + told.mismatched, 0),
+      noisy: samples.reduce((total, { told }) => total + told.noisy, 0),
       others: samples.reduce((total, { told }) => total + told.others, 0),
     },
-    pairs: joinPairs(samples),
+    pairs: joinPairs(samples.map(({ pairs }) => pairs)),
     tables: samples.flatMap((sample) => sample.tables),
     breaker: 'closed',
   };
@@ -184,21 +194,10 @@ function toTogether(
   );
   return {
     // The checks are the worst ones: those of the sums are not looked at.
-    ...toFigures(sum, thresholds, warnings, []),
+    ...toFigures(sum, thresholds, false, warnings, []),
     result: toResult(shadows.map(([, { result }]) => result)),
     checks: CHECK_NAMES.map((_, place) => findWorst(shadows, place)),
   };
-}
-
-/** A systematic sample of no more pairs than one shadow has, so that many shadows do not take longer to sort. */
-function joinPairs(samples: readonly Sample[]): Float32Array {
-  const total = samples.reduce((sum, { pairs }) => sum + pairs.length / 2, 0);
-  const stride = Math.max(1, Math.ceil(total / PAIRS_MAX));
-  const joined: number[] = [];
-  for (const { pairs } of samples) {
-    for (let at = 0; at < pairs.length; at += 2 * stride) joined.push(pairs[at]!, pairs[at + 1]!);
-  }
-  return Float32Array.from(joined);
 }
 
 /** The worst shadow's check, with its origin in the text. */
@@ -213,11 +212,13 @@ function findWorst(shadows: readonly (readonly [string, VerdictFigures])[], plac
 function toFigures(
   sample: Sample,
   thresholds: Thresholds,
+  hasControl: boolean,
   warnings: readonly string[],
   obstacles: readonly string[],
 ): VerdictFigures {
   const { count } = sample;
   const latency = toLatency(sample.pairs);
+  const compared = count(ShadowCell.compared);
   const failures = sumOf(count, SHADOW_FAILURES);
   const ended = count(ShadowCell.answered) + failures;
   // A shadow that is down gets nearly nothing: its breaker must not make it look well.
@@ -225,20 +226,27 @@ function toFigures(
   const mismatches = toTally(sample.told.mismatched, sample.told.compared);
   const shadowErrors = toTally(failures + count(ShadowCell.answered_5xx) + spared, ended + spared);
   const primaryErrors = toTally(count(ShadowCell.primary_errors), ended);
-  const checks = judge(
-    {
-      mismatches,
-      shadowErrors,
-      spared,
-      primaryErrors,
-      dropped: toTally(sumOf(count, OWN_DROPS), count(ShadowCell.matched) - sumOf(count, SKIPS)),
-      obstacles,
-      pairs: latency.pairs,
-      primaryP99Ms: latency.primary.p99,
-      shadowP99Ms: latency.shadow.p99,
-    },
-    thresholds,
-  );
+  const checks = [
+    ...judge(
+      {
+        mismatches,
+        shadowErrors,
+        spared,
+        primaryErrors,
+        dropped: toTally(sumOf(count, OWN_DROPS), count(ShadowCell.matched) - sumOf(count, SKIPS)),
+        open: countOpen(sample),
+        waiting: Math.max(0, sample.countAll(ShadowCell.awaiting_control)),
+        uncompared: toTally(sumOf(count, UNCOMPARED), count(ShadowCell.answered)),
+        untold: toTally(Math.max(0, compared - sample.told.compared - sample.told.others), compared),
+        obstacles,
+        pairs: latency.pairs,
+        primaryP99Ms: latency.primary.p99,
+        shadowP99Ms: latency.shadow.p99,
+      },
+      thresholds,
+    ),
+    checkNoise(sample.tables, hasControl, thresholds.maxMismatch),
+  ];
   const mismatch = toShare(mismatches);
   const excess = toExcess(shadowErrors, primaryErrors);
   return {
@@ -248,7 +256,7 @@ function toFigures(
     mismatch_share: toRounded(mismatch.share),
     mismatch_upper: toRounded(mismatch.upper),
     mismatch_lower: toRounded(mismatch.lower),
-    noise: { comparisons: count(ShadowCell.noisy), fields: findNoise(sample.tables) },
+    noise: { comparisons: sample.told.noisy, fields: findNoise(sample.tables) },
     errors: {
       shadow: toErrorShare(shadowErrors),
       primary: toErrorShare(primaryErrors),
@@ -272,6 +280,16 @@ function toFigures(
   };
 }
 
+/**
+ * Copies that are due and have not come to an end, whenever they were decided on: they wait for the primary's answer, for
+ * room, or for the shadow.
+ */
+function countOpen({ countAll }: Sample): number {
+  const ended = countAll(ShadowCell.answered) + sumOf(countAll, FAILURES);
+  const kept = sumOf(countAll, SKIPS) + sumOf(countAll, DROPS);
+  return Math.max(0, countAll(ShadowCell.matched) - kept - ended);
+}
+
 /** Counters are read one after the other while threads write them: a part must not come out above its whole. */
 function toTally(count: number, of: number): Tally {
   return { count: Math.min(count, of), of };
@@ -279,20 +297,4 @@ function toTally(count: number, of: number): Tally {
 
 function toErrorShare(tally: Tally): ErrorShare {
   return { share: toRounded(tally.of === 0 ? null : tally.count / tally.of), ...tally };
-}
-
-function sumOf(count: Sample['count'], cells: readonly number[]): number {
-  return cells.reduce((sum, cell) => sum + count(cell), 0);
-}
-
-/** Fields of which differences were left out, those of most comparisons first. */
-function findNoise(tables: readonly FieldTable[]): readonly string[] {
-  const leftOut = new Map<string, number>();
-  for (const { fields } of tables) {
-    for (const [field, { differed, counted }] of fields) {
-      if (differed > counted) leftOut.set(field, (leftOut.get(field) ?? 0) + differed - counted);
-    }
-  }
-  const ranked = [...leftOut].sort(([, one], [, other]) => other - one);
-  return ranked.slice(0, NOISE_FIELDS_MAX).map(([field]) => field);
 }

@@ -13,16 +13,17 @@ import {
 import { METHODS_SAFE, type Mirror } from '../../core/model.ts';
 import type { FieldTable } from '../findings/field-table.ts';
 import type { Told } from '../findings/route-findings.ts';
-import { toCountText, toPercentText } from './rules.ts';
+import { toCountText, toPartText } from './text.ts';
 
 /** What was seen of one shadow since the verdict began. */
 export interface Sample {
   /** Growth of a cell of ShadowCell. */
   readonly count: (cell: number) => number;
+  /** The cell as it is, with what was there before: what is on its way now, whenever it began. */
+  readonly countAll: (cell: number) => number;
   readonly told: Told;
   /** Latencies in milliseconds: primary, shadow, primary, shadow… */
   readonly pairs: Float32Array;
-  /** Of the whole revision of the route. */
   readonly tables: readonly FieldTable[];
   readonly breaker: BreakerStateName;
 }
@@ -56,7 +57,7 @@ export function toWarnings(sample: Sample, circumstances: Circumstances): readon
   ];
 }
 
-/** That no copies are sent at all, or few, is a check of its own (verdict-rules.ts). */
+/** That no copies are sent at all, or few, is a check of its own (rules.ts). */
 function toStateWarnings({ count, told }: Sample): string[] {
   const warnings: string[] = [];
   // Read first: what ends while this is reckoned was decided on before.
@@ -72,7 +73,7 @@ function toStateWarnings({ count, told }: Sample): string[] {
   const compared = count(ShadowCell.compared);
   const untold = compared - told.compared - told.others;
   if (isMuch(untold, compared)) {
-    warnings.push(`${toShareText(untold, compared)} comparisons do not count yet, or their reports are lost`);
+    warnings.push(`${toPartText(untold, compared)} comparisons do not count yet, or their reports are lost`);
   }
   return warnings;
 }
@@ -90,7 +91,7 @@ function toChoiceWarnings({ count }: Sample, mirror: Mirror): string[] {
   for (const reason of ['limit', 'body_too_large', 'unredactable'] as const) {
     const skipped = count(ShadowCell[`skip_${reason}`]);
     if (isMuch(skipped, matched))
-      warnings.push(`${toShareText(skipped, matched)} requests were skipped: ${reason}`);
+      warnings.push(`${toPartText(skipped, matched)} requests were skipped: ${reason}`);
   }
   return warnings;
 }
@@ -102,18 +103,18 @@ function toLossWarnings({ count }: Sample): string[] {
   const reasons = DROP_REASONS.filter((reason) => count(ShadowCell[`drop_${reason}`]) > 0);
   const dropped = reasons.reduce((sum, reason) => sum + count(ShadowCell[`drop_${reason}`]), 0);
   if (isMuch(dropped, due)) {
-    warnings.push(`${toShareText(dropped, due)} copies that were due were dropped: ${reasons.join(', ')}`);
+    warnings.push(`${toPartText(dropped, due)} copies that were due were dropped: ${reasons.join(', ')}`);
   }
   const answered = count(ShadowCell.answered);
   const uncompared = answered - count(ShadowCell.compared);
   if (isMuch(uncompared, answered)) {
     const reasons = UNCOMPARED_REASONS.filter((reason) => count(ShadowCell[`uncompared_${reason}`]) > 0);
-    const text = `${toShareText(uncompared, answered)} answers had nothing to be compared with`;
+    const text = `${toPartText(uncompared, answered)} answers had nothing to be compared with`;
     warnings.push(reasons.length === 0 ? text : `${text}: ${reasons.join(', ')}`);
   }
   const sent = count(ShadowCell.sent);
   const failed = FAIL_REASONS.reduce((sum, reason) => sum + count(ShadowCell[`fail_${reason}`]), 0);
-  if (isMuch(failed, sent)) warnings.push(`${toShareText(failed, sent)} copies got no answer to compare`);
+  if (isMuch(failed, sent)) warnings.push(`${toPartText(failed, sent)} copies got no answer to compare`);
   return warnings;
 }
 
@@ -121,12 +122,12 @@ function toComparisonWarnings({ count, tables }: Sample, { mirror, countControl 
   const warnings: string[] = [];
   const compared = count(ShadowCell.compared);
   const reduced = count(ShadowCell.reduced);
-  if (mirror.compare?.detail === null && count(ShadowCell.mismatched) > 0) {
-    warnings.push('bodies are compared by their digest alone, without detailed_diff');
+  if (mirror.compare?.detail === null) {
+    warnings.push('headers are not compared, and bodies by their digest alone, without detailed_diff');
   }
   if (reduced > 0) {
     warnings.push(
-      `${toShareText(reduced, compared)} comparisons saw the digest of the body alone: it was too long, too much work, or neither JSON nor text that can be read`,
+      `${toPartText(reduced, compared)} comparisons saw the digest of the body alone: it was too long, too much work, or neither JSON nor text that can be read`,
     );
   }
   const seen = tables.reduce((sum, table) => sum + table.compared, 0);
@@ -134,27 +135,23 @@ function toComparisonWarnings({ count, tables }: Sample, { mirror, countControl 
   if (countControl === null) return warnings;
   if (controlled < seen * CONTROLLED_SHARE_MIN) {
     warnings.push(
-      `the control took part in ${toShareText(controlled, seen)} comparisons only: noise may be missed`,
+      `the control took part in ${toPartText(controlled, seen)} comparisons only: noise may be missed`,
     );
   }
   const otherStatus = countControl(ShadowCell.status_mismatched);
   const answers = countControl(ShadowCell.compared);
   if (otherStatus > answers * OTHER_STATUS_SHARE_MAX) {
     warnings.push(
-      `the control answers otherwise than the primary, with another status in ${toShareText(otherStatus, answers)} comparisons: is it the same version?`,
+      `the control answers otherwise than the primary, with another status in ${toPartText(otherStatus, answers)} comparisons: is it the same version?`,
     );
   }
   return warnings;
 }
 
-function sumOf(count: Sample['count'], cells: readonly number[]): number {
+export function sumOf(count: Sample['count'], cells: readonly number[]): number {
   return cells.reduce((sum, cell) => sum + count(cell), 0);
 }
 
 function isMuch(count: number, of: number): boolean {
   return count > of * MISSING_SHARE_MAX;
-}
-
-function toShareText(count: number, of: number): string {
-  return `${toCountText(count)} of ${toCountText(of)} (${toPercentText(of === 0 ? 0 : count / of)})`;
 }

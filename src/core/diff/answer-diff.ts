@@ -55,14 +55,39 @@ export interface AnswerDiff {
   readonly noise: readonly string[];
 }
 
+/** What noise is told by beside what a FieldDiff says. */
+export interface DiffFacts {
+  /** Of `text`: the whole lines of primary and shadow. */
+  readonly lines?: readonly [string | null, string | null];
+  /** Of `length`: whether one of the arrays has no elements. */
+  readonly isOneEmpty?: boolean;
+  /** Of a `missing` or `extra` member where both objects have as many members that the other one has not. */
+  readonly renamed?: Renamed;
+}
+
+export interface Renamed {
+  /** Field of the object. */
+  readonly parent: string;
+  /** Members on each side that the other one has not. */
+  readonly members: number;
+}
+
 /** What is known to differ between two answers of the same version. */
 export interface NoiseFilter {
   /** Of what a FieldDiff would say. */
-  covers(field: string, kind: DiffKind, at: string): boolean;
+  covers(field: string, kind: DiffKind, at: string, facts?: DiffFacts): boolean;
+  /** Of arrays that come in another order each time; absent where none is known. */
+  readonly isReordered?: ((field: string) => boolean) | null;
+  /**
+   * For learning what is noise: of each field and kind one difference is listed, without values, and of LEARNT_MAX of them
+   * instead of DIFFS_MAX.
+   */
+  readonly isLearning?: boolean;
 }
 
 export const DIFFS_MAX = 100;
 export const NOISE_MAX = 100;
+export const LEARNT_MAX = 1000;
 export const VALUE_LENGTH_MAX = 200;
 export const MASKED = '(masked)';
 

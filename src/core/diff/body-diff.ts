@@ -193,9 +193,16 @@ function diffJsonContents(
   return { method: 'json', note: null, isCut: end === 'work' || list.isFull };
 }
 
+const NOTE_LATE = 'comparing the bodies took too long';
+const NOTE_COSTLY = 'takes too many steps to compare';
+
 function toWorkNote(isJson: boolean, watch: Stopwatch): string {
-  if (watch.isLate) return 'comparing the bodies took too long';
-  return `the ${isJson ? 'JSON' : 'text'} takes too many steps to compare`;
+  return watch.isLate ? NOTE_LATE : `the ${isJson ? 'JSON' : 'text'} ${NOTE_COSTLY}`;
+}
+
+/** Whether bodies were compared by digest for want of time or steps: their fields may be the same. */
+export function isWorkNote(note: string | null): boolean {
+  return note === NOTE_LATE || note?.endsWith(NOTE_COSTLY) === true;
 }
 
 function fallBack(

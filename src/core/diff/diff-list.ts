@@ -3,7 +3,15 @@
 // Owns the bounds on their number. Of each field a few are kept, so that a long list of items with a time in each does
 // not hide what else differs; and noise is told apart before anything is counted, so that it takes no room from the rest.
 
-import { DIFFS_MAX, type DiffKind, type FieldDiff, NOISE_MAX, type NoiseFilter } from './answer-diff.ts';
+import {
+  DIFFS_MAX,
+  type DiffFacts,
+  type DiffKind,
+  type FieldDiff,
+  LEARNT_MAX,
+  NOISE_MAX,
+  type NoiseFilter,
+} from './answer-diff.ts';
 
 /** Differences of one place of a JSON body, in different elements of arrays, that are kept. */
 export const FIELD_DIFFS_MAX = 5;
@@ -28,16 +36,30 @@ export class DiffList {
   readonly #filter: NoiseFilter | null;
   readonly #knownNoise = new Set<string>();
   #noiseFound = 0;
-  /** Fields of what was found in JSON, in order. */
+  /** Fields of what was found in JSON, in order; when learning, with their kinds. */
   readonly #found: string[] = [];
   readonly #counts = new Map<string, number>();
   /** Whether a field was found that there was no room for: there is no use in going on. */
   isFull = false;
   /** Whether there may be fields that are not listed. */
   isCut = false;
+  /** As NoiseFilter.isLearning. */
+  readonly isLearning: boolean;
+  readonly #diffsMax: number;
+  readonly #foundMax: number;
+  readonly #fieldDiffsMax: number;
 
   constructor(filter: NoiseFilter | null = null) {
     this.#filter = filter;
+    this.isLearning = filter?.isLearning === true;
+    this.#diffsMax = this.isLearning ? LEARNT_MAX : DIFFS_MAX;
+    this.#foundMax = this.isLearning ? NOISE_FOUND_MAX : FOUND_MAX;
+    this.#fieldDiffsMax = this.isLearning ? 1 : FIELD_DIFFS_MAX;
+  }
+
+  /** As NoiseFilter.isReordered; null where no array is. */
+  get isReordered(): ((field: string) => boolean) | null {
+    return this.#filter?.isReordered ?? null;
   }
 
   /** How often something was found to differ, noise or not. */
@@ -46,8 +68,8 @@ export class DiffList {
   }
 
   /** Whether the difference is noise; if so it is noted, and must not be kept. */
-  isNoise(field: string, kind: DiffKind, at: string): boolean {
-    if (this.#filter?.covers(field, kind, at) !== true) return false;
+  isNoise(field: string, kind: DiffKind, at: string, facts?: DiffFacts): boolean {
+    if (this.#filter?.covers(field, kind, at, facts) !== true) return false;
     this.#noiseFound++;
     if (this.#noiseFound === NOISE_FOUND_MAX) this.isFull = true;
     if (this.noise.length < NOISE_MAX && !this.#knownNoise.has(field)) {
@@ -58,21 +80,22 @@ export class DiffList {
   }
 
   /** Says that the field differs; whether the difference is to be kept. */
-  find(field: string, kind: DiffKind, at: string): boolean {
-    if (this.isNoise(field, kind, at)) return false;
-    const count = this.#counts.get(field) ?? 0;
-    const hasRoom = this.diffs.length < DIFFS_MAX;
-    if ((count === 0 && !hasRoom) || this.#found.length === FOUND_MAX) {
+  find(field: string, kind: DiffKind, at: string, facts?: DiffFacts): boolean {
+    if (this.isNoise(field, kind, at, facts)) return false;
+    const key = this.isLearning ? `${kind} ${field}` : field;
+    const count = this.#counts.get(key) ?? 0;
+    const hasRoom = this.diffs.length < this.#diffsMax;
+    if ((count === 0 && !hasRoom) || this.#found.length === this.#foundMax) {
       this.isFull = true;
       return false;
     }
-    this.#found.push(field);
-    this.#counts.set(field, count + 1);
-    return count < FIELD_DIFFS_MAX && hasRoom;
+    this.#found.push(key);
+    this.#counts.set(key, count + 1);
+    return count < this.#fieldDiffsMax && hasRoom;
   }
 
   keep(diff: FieldDiff): void {
-    if (this.diffs.length < DIFFS_MAX) this.diffs.push(diff);
+    if (this.diffs.length < this.#diffsMax) this.diffs.push(diff);
     else this.isFull = true;
   }
 

@@ -132,6 +132,8 @@ export function areSameElements(
 export interface Leftovers {
   readonly primary: readonly number[];
   readonly shadow: readonly number[];
+  /** Whether an element has its equal at another place. */
+  readonly isMoved: boolean;
 }
 
 export function findLeftovers(
@@ -152,11 +154,14 @@ export function findLeftovers(
     else known.push(at);
   }
   const left: number[] = [];
+  let isMoved = false;
   for (let at = 0; at < primary.length; at++) {
     const key = toElementKey(primary[at]!, rules, work, level);
     if (key === null) return null;
-    if (places.get(key)?.pop() === undefined) left.push(at);
+    const place = places.get(key)?.pop();
+    if (place === undefined) left.push(at);
+    else if (place !== at) isMoved = true;
   }
   const unmatched = [...places.values()].flat();
-  return { primary: left, shadow: unmatched.sort((a, b) => a - b) };
+  return { primary: left, shadow: unmatched.sort((a, b) => a - b), isMoved };
 }

@@ -83,6 +83,7 @@ export function findLeftoversWithin(
     }
   }
   return {
+    isMoved: left.isMoved,
     primary: left.primary.filter((at) => !found.primary.has(at)),
     shadow: left.shadow.filter((at) => !found.shadow.has(at)),
   };

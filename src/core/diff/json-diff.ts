@@ -4,7 +4,7 @@
 // LEVELS_MAX. Places become text only where something differs.
 
 import type { Tolerance } from '../model.ts';
-import type { DiffKind } from './answer-diff.ts';
+import type { DiffFacts, DiffKind, Renamed } from './answer-diff.ts';
 import { MASKED } from './answer-diff.ts';
 import type { DiffList } from './diff-list.ts';
 import type { DiffRules, JsonRules } from './diff-rules.ts';
@@ -14,7 +14,8 @@ import { findLeftoversWithin } from './element-tolerance.ts';
 import { LEVELS_MAX } from './json-path.ts';
 import { type ExactNumber, type JsonObject, type JsonValue, toJsonKind } from './json-value.ts';
 import { WalkedPlace } from './place-text.ts';
-import { cutAround, previewJson } from './preview.ts';
+import { previewJson } from './preview.ts';
+import { isContainer, NOT_SHOWN, type Shown, showValues, toCount } from './shown-values.ts';
 import { isSameNumber } from './tolerance.ts';
 import type { Work } from './work.ts';
 
@@ -36,9 +37,6 @@ export function diffJson(
   if (differ.isTooDeep) return 'depth';
   return work.isSpent ? 'work' : 'whole';
 }
-
-/** Texts of a pair of values; null where there is none. */
-type Shown = readonly [string | null, string | null];
 
 class JsonDiffer {
   isTooDeep = false;
@@ -99,11 +97,11 @@ class JsonDiffer {
   }
 
   /** Values become text only when the difference is kept. */
-  #report(kind: DiffKind, show: () => Shown): void {
+  #report(kind: DiffKind, show: () => Shown, facts?: DiffFacts): void {
     this.#work.take(REPORT_VISITS);
     const { field, at } = this.#place.text;
-    if (!this.#list.find(field, kind, at)) return;
-    const [primary, shadow] = show();
+    if (!this.#list.find(field, kind, at, facts)) return;
+    const [primary, shadow] = this.#list.isLearning ? NOT_SHOWN : show();
     this.#list.keep({ field, at, kind, primary, shadow });
   }
 
@@ -117,24 +115,25 @@ class JsonDiffer {
   #diffObjects(primary: JsonObject, shadow: JsonObject, rules: JsonRules, isMasked: boolean): void {
     if (!this.#canDescend()) return;
     const keys = Object.keys(primary);
-    let shared = 0;
+    const others = Object.keys(shadow);
+    const shared = countShared(keys, shadow);
+    const members = keys.length === others.length ? keys.length - shared : 0;
+    const renamed = members === 0 ? null : { parent: this.#place.text.field, members };
     for (const key of keys) {
       if (Object.hasOwn(shadow, key)) {
-        shared++;
         const next = rules === null ? null : rules.stepKey(key);
         this.#place.push(key);
         this.diff(primary[key]!, shadow[key]!, next, isMasked || this.#rules.maskedKeys.has(key));
         this.#place.pop();
       } else {
-        this.#reportMember(key, primary[key]!, 'missing', rules, isMasked);
+        this.#reportMember(key, primary[key]!, 'missing', rules, isMasked, renamed);
       }
       if (this.#isOver) return;
     }
-    const others = Object.keys(shadow);
     if (others.length === shared) return;
     for (const key of others) {
       if (Object.hasOwn(primary, key)) continue;
-      this.#reportMember(key, shadow[key]!, 'extra', rules, isMasked);
+      this.#reportMember(key, shadow[key]!, 'extra', rules, isMasked, renamed);
       if (this.#isOver) return;
     }
   }
@@ -146,9 +145,11 @@ class JsonDiffer {
     kind: 'missing' | 'extra',
     rules: JsonRules,
     isMasked: boolean,
+    renamed: Renamed | null,
   ): void {
     const next = rules === null ? null : rules.stepKey(key);
-    this.#reportAlone(key, value, kind, next, isMasked || this.#rules.maskedKeys.has(key));
+    const isHidden = isMasked || this.#rules.maskedKeys.has(key);
+    this.#reportAlone(key, value, kind, next, isHidden, renamed === null ? undefined : { renamed });
   }
 
   /** A member or an element that only one side has. */
@@ -158,14 +159,16 @@ class JsonDiffer {
     kind: 'missing' | 'extra',
     rules: JsonRules,
     isMasked: boolean,
+    facts?: DiffFacts,
   ): void {
     this.#work.visit();
     if (this.#work.isSpent || rules?.value?.isIgnored === true) return;
     this.#place.push(step);
-    this.#report(kind, () => {
+    const show = (): Shown => {
       const text = this.#show(value, isMasked || rules?.value?.isMasked === true);
       return kind === 'missing' ? [text, null] : [null, text];
-    });
+    };
+    this.#report(kind, show, facts);
     this.#place.pop();
   }
 
@@ -177,17 +180,29 @@ class JsonDiffer {
   ): void {
     if (!this.#canDescend()) return;
     const next = rules === null ? null : rules.stepElement();
-    if (rules?.value?.isUnordered === true) {
-      this.#diffUnordered(primary, shadow, next, isMasked);
+    const isReordered = rules?.value?.isUnordered !== true && this.#isReordered();
+    if (rules?.value?.isUnordered === true || isReordered) {
+      this.#diffUnordered(primary, shadow, next, isMasked, isReordered);
       return;
     }
     if (primary.length !== shadow.length) {
-      this.#report('length', () =>
-        isMasked ? [MASKED, MASKED] : [toCount(primary.length), toCount(shadow.length)],
-      );
+      const show = (): Shown =>
+        isMasked ? [MASKED, MASKED] : [toCount(primary.length), toCount(shadow.length)];
+      this.#report('length', show, { isOneEmpty: primary.length * shadow.length === 0 });
     }
     if (next?.value?.isIgnored === true || this.#isOver) return;
     this.#diffElements(primary, shadow, next, isMasked);
+  }
+
+  /** Whether the array comes in another order each time. */
+  #isReordered(): boolean {
+    const { isReordered } = this.#list;
+    return isReordered !== null && this.#work.take(REPORT_VISITS) && isReordered(this.#place.text.field);
+  }
+
+  #isLengthNoise(primary: readonly JsonValue[], shadow: readonly JsonValue[]): boolean {
+    const { field, at } = this.#place.text;
+    return this.#list.isNoise(field, 'length', at, { isOneEmpty: primary.length * shadow.length === 0 });
   }
 
   #diffElements(
@@ -226,12 +241,16 @@ class JsonDiffer {
     ]);
   }
 
-  /** Elements that only one side has are missing or extra; there is no difference in length beside them. */
+  /**
+   * Elements that only one side has are missing or extra; there is no difference in length beside them. `isReordered`: that
+   * they have moved is noise, which is said.
+   */
   #diffUnordered(
     primary: readonly JsonValue[],
     shadow: readonly JsonValue[],
     next: JsonRules,
     isMasked: boolean,
+    isReordered: boolean,
   ): void {
     const left = this.#findLeftovers(primary, shadow, next);
     if (left === null) {
@@ -239,6 +258,7 @@ class JsonDiffer {
       if (!this.#work.isSpent) this.isTooDeep = true;
       return;
     }
+    if (isReordered && left.isMoved) this.#report('order', () => NOT_SHOWN);
     const { pairs, primary: missing, shadow: extra } = pairElements(primary, shadow, left, next, this.#work);
     for (const [primaryAt, shadowAt] of pairs) {
       if (this.#isOver) return;
@@ -246,6 +266,9 @@ class JsonDiffer {
       this.diff(primary[primaryAt]!, shadow[shadowAt]!, next, isMasked);
       this.#place.pop();
     }
+    // Only one of them is not empty, and they are what one array has more.
+    if (isReordered && left.primary.length !== left.shadow.length && this.#isLengthNoise(primary, shadow))
+      return;
     for (const at of missing) {
       if (this.#isOver) return;
       this.#reportAlone(at, primary[at]!, 'missing', next, isMasked);
@@ -271,20 +294,8 @@ class JsonDiffer {
   }
 }
 
-function isContainer(value: JsonValue): boolean {
-  const kind = toJsonKind(value);
-  return kind === 'object' || kind === 'array';
-}
-
-function toCount(length: number): string {
-  return length === 1 ? '1 element' : `${length} elements`;
-}
-
-/** Of values that are neither objects nor arrays. */
-function showValues(primary: JsonValue, shadow: JsonValue, isMasked: boolean): Shown {
-  if (isMasked) return [MASKED, MASKED];
-  if (typeof primary !== 'string' || typeof shadow !== 'string')
-    return [previewJson(primary), previewJson(shadow)];
-  const [first, second] = cutAround(primary, shadow);
-  return [previewJson(first), previewJson(second)];
+function countShared(keys: readonly string[], other: JsonObject): number {
+  let shared = 0;
+  for (const key of keys) if (Object.hasOwn(other, key)) shared++;
+  return shared;
 }

@@ -154,7 +154,7 @@ export function diffText(primary: string, shadow: string, isMasked: boolean, lis
       const line = middle.firstLine + x;
       // Always in terms of the primary: what a control and a shadow have there are told by the same name.
       const at = before === null ? `body:after line ${line - 1}` : `body:line ${line}`;
-      if (!list.isNoise('body', 'text', at)) {
+      if (!list.isNoise('body', 'text', at, { lines: [before, after] })) {
         const [left, right] = isMasked ? toMasked(before, after) : toShown(before, after);
         list.keep({ field: 'body', at, kind: 'text', primary: left, shadow: right });
       }
@@ -165,7 +165,7 @@ export function diffText(primary: string, shadow: string, isMasked: boolean, lis
     y = nextY + 1;
   }
   // Noise alone says nothing of the lines that were not looked at.
-  if (middle.isCut && list.diffs.length === kept) list.isCut = true;
+  if (middle.isCut && (list.diffs.length === kept || list.isLearning)) list.isCut = true;
 }
 
 function toMasked(primary: string | null, shadow: string | null): [string | null, string | null] {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import {
   type AnswerDiff,
   DIFFS_MAX,
+  LEARNT_MAX,
   NO_DIFF,
   NOISE_MAX,
   type NoiseFilter,
@@ -75,6 +76,25 @@ test('noise takes no room of the others: fields, elements, and what is looked at
     [toLines(long.diffs), long.isCut, long.noise],
     [['value body:total: 1 → 2'], false, ['body:items[].time']],
   );
+});
+
+test('to learn what is noise one difference of each field and kind is listed, without values, up to a bound', () => {
+  const learner: NoiseFilter = { covers: () => false, isLearning: true };
+  const items = diffBodies(
+    '{"a":[{"t":1},{"t":2},{"t":3},{}]}',
+    '{"a":[{"t":4},{"t":"5"},{},{"t":6}]}',
+    learner,
+  );
+  assert.deepEqual(
+    items.diffs.map(({ kind, field, primary, shadow }) => [kind, field, primary, shadow]),
+    ['value', 'type', 'missing', 'extra'].map((kind) => [kind, 'body:a[].t', null, null]),
+  );
+  const toMany = (count: number, value: number): string =>
+    JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, value])));
+  const fits = diffBodies(toMany(LEARNT_MAX, 1), toMany(LEARNT_MAX, 2), learner);
+  assert.deepEqual([fits.diffs.length, fits.isCut], [LEARNT_MAX, false]);
+  const over = diffBodies(toMany(LEARNT_MAX + 1, 1), toMany(LEARNT_MAX + 1, 2), learner);
+  assert.deepEqual([over.diffs.length, over.isCut], [LEARNT_MAX, true]);
 });
 
 test('more noise than is looked at is said to be cut', () => {
