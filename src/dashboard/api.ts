@@ -29,47 +29,61 @@ export interface Api {
   call(method: string, path: string, body?: unknown): Promise<unknown>;
   /** The whole answer, for reading it as it comes. */
   open(path: string, signal: AbortSignal): Promise<Response>;
+  /** The user wants to be asked again: after a refusal reading does not ask by itself. Writing always does. */
+  permit(): void;
 }
 
 /** `askKey` shows what the server said and resolves with a key, or null when the user has none to give. */
 export function createApi(askKey: (reason: string) => Promise<string | null>): Api {
+  /** The last one that was good for something: what is given later does not replace it before it is good itself. */
   let key: string | null = null;
   let asking: Promise<void> | null = null;
+  let isRefused = false;
 
   async function send(method: string, path: string, init: () => RequestInit): Promise<Response> {
+    const attempt = (tried: string | null): Promise<Response> => fetchWith(tried, method, path, init());
     for (;;) {
       const tried = key;
-      const options = init();
-      const response = await fetch(path, {
-        method,
-        ...options,
-        headers: {
-          ...(tried === null ? {} : { 'x-api-key': tried }),
-          ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
-        },
-        // The cookie of the same name is for others.
-        credentials: 'omit',
-        cache: 'no-store',
-        redirect: 'error',
-      });
+      const response = await attempt(tried);
       if (response.status !== 401) return response;
-      const reason = toMessage(await readBody(response), response.status);
-      // Another request may have got a key meanwhile.
+      const reason = await readReason(response);
+      // Another request may have got a key meanwhile, or is about to.
       if (key !== tried) continue;
-      asking ??= ask(tried === null ? '' : reason).finally(() => {
-        asking = null;
-      });
-      await asking;
+      if (asking !== null) {
+        await asking;
+        continue;
+      }
+      if (isRefused && method === 'GET') throw new KeyRefused();
+      const answered = ask(tried === null ? '' : reason, attempt);
+      asking = answered.then(() => {}).finally(() => (asking = null));
+      // Perhaps nobody else waits for it.
+      asking.catch(() => {});
+      return answered;
     }
   }
 
-  async function ask(reason: string): Promise<void> {
-    const given = await askKey(reason);
-    if (given === null) throw new KeyRefused();
-    key = given;
+  /** Until a key is good for this request. */
+  async function ask(firstReason: string, attempt: (tried: string) => Promise<Response>): Promise<Response> {
+    for (let reason = firstReason; ; ) {
+      const given = await askKey(reason);
+      if (given === null) {
+        isRefused = true;
+        throw new KeyRefused();
+      }
+      const response = await attempt(given);
+      if (response.status !== 401) {
+        key = given;
+        isRefused = false;
+        return response;
+      }
+      reason = await readReason(response);
+    }
   }
 
   return {
+    permit() {
+      isRefused = false;
+    },
     async call(method, path, body) {
       // Made anew for each attempt: the user may take any time for the key.
       const response = await send(method, path, () => ({
@@ -97,6 +111,30 @@ export function createApi(askKey: (reason: string) => Promise<string | null>): A
       }
     },
   };
+}
+
+function fetchWith(
+  key: string | null,
+  method: string,
+  path: string,
+  options: RequestInit,
+): Promise<Response> {
+  return fetch(path, {
+    method,
+    ...options,
+    headers: {
+      ...(key === null ? {} : { 'x-api-key': key }),
+      ...(options.body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    // The cookie of the same name is for others.
+    credentials: 'omit',
+    cache: 'no-store',
+    redirect: 'error',
+  });
+}
+
+async function readReason(response: Response): Promise<string> {
+  return toMessage(await readBody(response), response.status);
 }
 
 async function readBody(response: Response): Promise<unknown> {

@@ -1,7 +1,7 @@
 // The columns of the table of routes: what each shows, by what it is ordered, and what in it is worth a look.
 
 import { formatCount, formatMs, formatPercentage, formatRate, formatShare, formatWord } from './format.ts';
-import type { RouteLine } from './routes.ts';
+import { type RouteLine, RUNNING } from './routes.ts';
 
 export interface Column {
   readonly key: string;
@@ -93,6 +93,12 @@ export const ROUTE_COLUMN: Column = {
   value: (line) => line.id,
   text: (line) => line.id,
 };
+
+/** The state of mirroring and breaker in a word, when it is not the usual one; and its mark. */
+export function toStateWord({ state, breaker }: RouteLine): readonly [text: string, mark: string | null] {
+  if (state !== RUNNING) return [state, state];
+  return breaker === 'closed' ? ['', null] : [`breaker ${formatWord(breaker)}`, breaker];
+}
 
 /** What is worth a look, for the style; the text says it as well. */
 export function toMark(column: string, line: RouteLine): string | null {

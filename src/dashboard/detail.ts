@@ -4,11 +4,12 @@
 // changed, one round at a time, and not while nobody looks.
 
 import { type Api, ApiError, KeyRefused } from './api.ts';
-import { make, makeButton, setText } from './dom.ts';
+import { make, makeButton, setHidden, setText } from './dom.ts';
 import { createFieldBox } from './fields.ts';
 import { createCountBox, createFigureTiles, createShadowBox } from './figures.ts';
-import { createMismatchBox } from './mismatches.ts';
+import { createMismatchBox, GROUPS_MAX } from './mismatches.ts';
 import { createHistoryPlot, createLatencyPlot, toSides } from './plots.ts';
+import { Readings } from './readings.ts';
 import { DISABLED, PAUSED, type RouteLine } from './routes.ts';
 import { createRuleBox } from './rule.ts';
 import type { Fields, History, Ignored, Latency, MirrorObject, Mismatches, Verdict } from './shapes.ts';
@@ -17,8 +18,6 @@ import { createVerdictBox } from './verdict.ts';
 const ROUND_MS = 2000;
 /** A verdict is a few thousand draws of a bootstrap. */
 const VERDICT_MS = 5000;
-/** Of the live figures: those since the newest sample of the history, which has one each 10 s, and some more. */
-const READINGS_MAX = 30;
 /** The examples of groups are shown; single entries are not. */
 const ENTRIES_MAX = 1;
 
@@ -34,6 +33,11 @@ export class Detail {
   readonly #path: string;
   readonly #options: DetailOptions;
   readonly #problem = make('p', { class: 'problem', role: 'alert' });
+  readonly #title = make('h2', { id: 'detail-title', tabindex: '-1' });
+  /** After a refusal nothing is read until it is used, or something is written. */
+  readonly #unlock = makeButton('Enter key', () => this.#act(async () => this.#options.api.permit()), {
+    class: 'unlock',
+  });
   readonly #pause = makeButton('', () => this.#act(() => this.#togglePause()));
   readonly #tiles = createFigureTiles();
   readonly #verdict = createVerdictBox(() =>
@@ -42,7 +46,7 @@ export class Detail {
   readonly #latency = createLatencyPlot();
   readonly #legend = makeLegend();
   readonly #history = createHistoryPlot();
-  readonly #rule = createRuleBox((text, what) => this.#copy(text, what));
+  readonly #rule = createRuleBox((text, what) => this.#copy(text, what), this.#title);
   readonly #mismatches = createMismatchBox({
     copy: (text, what) => this.#copy(text, what),
     ignore: (field) => this.#act(() => this.#ignore(field)),
@@ -52,8 +56,9 @@ export class Detail {
   readonly #shadows = createShadowBox();
   readonly #counts = createCountBox();
   readonly #timer = setInterval(() => void this.#refresh(), ROUND_MS / 2);
-  /** Newest last. */
-  readonly #readings: RouteLine[] = [];
+  readonly #readings = new Readings();
+  /** How far the gateway's clock is ahead of this one. */
+  #aheadMs = 0;
   #line: RouteLine | null = null;
   #isClosed = false;
   #isAsking = false;
@@ -67,17 +72,20 @@ export class Detail {
     this.#id = id;
     this.#path = `/mirrors/${encodeURIComponent(id)}`;
     this.#options = options;
+    setText(this.#title, id);
+    this.#unlock.hidden = true;
     const actions = make('div', { class: 'actions' }, this.#pause, makeButton('Close', options.onClose));
     const plots = make(
       'div',
       { class: 'columns' },
       this.#verdict.node,
       makeFigure('Latency', this.#latency.node, this.#legend.node),
-      makeFigure('Match rate, last hour', this.#history.node),
+      makeFigure('Match rate, last hour', this.#history.node, this.#history.aside),
     );
     this.node.append(
-      make('div', { class: 'detail-head' }, make('h2', { id: 'detail-title' }, id), actions),
+      make('div', { class: 'detail-head' }, this.#title, actions),
       this.#problem,
+      this.#unlock,
       this.#tiles.node,
       plots,
       this.#rule.node,
@@ -86,14 +94,18 @@ export class Detail {
       this.#shadows.node,
       this.#counts.node,
     );
-    this.#mismatches.show(null, 'detailed');
+    this.#mismatches.show(null, null);
     this.#verdict.show(null);
   }
 
   /** With each event. */
   show(line: RouteLine): void {
-    if (this.#line?.atMs !== line.atMs) this.#readings.push(line);
-    if (this.#readings.length > READINGS_MAX) this.#readings.shift();
+    if (this.#line?.atMs !== line.atMs) {
+      this.#aheadMs = line.atMs - Date.now();
+      // A new connection has a key that is good.
+      if (line.isFirst) setHidden(this.#unlock, true, this.#title);
+    }
+    this.#readings.take(line);
     this.#line = line;
     this.#tiles.show(line);
     this.#counts.show(line.figures);
@@ -113,7 +125,7 @@ export class Detail {
   async #refresh(): Promise<void> {
     const line = this.#line;
     const isLooked = !this.#isClosed && document.visibilityState === 'visible';
-    if (line === null || this.#isAsking || !isLooked) return;
+    if (line === null || this.#isAsking || !isLooked || !this.#unlock.hidden) return;
     const news = JSON.stringify(line.figures);
     const now = performance.now();
     const isVerdictDue = line.isCompared && now - this.#lastVerdictMs >= VERDICT_MS;
@@ -127,7 +139,9 @@ export class Detail {
       this.#showRoundProblem('');
     } catch (error) {
       this.#asked = '';
-      if (!(error instanceof KeyRefused)) this.#showRoundProblem(`${toText(error)}. Trying again.`);
+      const isRefused = error instanceof KeyRefused;
+      this.#unlock.hidden = !isRefused;
+      this.#showRoundProblem(isRefused ? 'A key is needed to read this.' : `${toText(error)}. Trying again.`);
     } finally {
       this.#isAsking = false;
     }
@@ -142,7 +156,7 @@ export class Detail {
       read(''),
       read('/latency'),
       read('/history'),
-      isDetailed ? read(`/mismatches?limit=${ENTRIES_MAX}`) : null,
+      isDetailed ? read(`/mismatches?limit=${ENTRIES_MAX}&groups=${GROUPS_MAX}`) : null,
       isDetailed ? read('/fields') : null,
       isCompared && isVerdictDue ? read('/verdict') : undefined,
     ]);
@@ -150,9 +164,12 @@ export class Detail {
     const sides = toSides(latency as Latency);
     this.#latency.show(sides);
     this.#legend.show(sides.map(({ name }) => name));
-    this.#history.show(withLive(history as History, this.#readings));
+    this.#history.show({
+      history: this.#readings.addTo(history as History),
+      nowSeconds: (Date.now() + this.#aheadMs) / 1000,
+    });
     this.#shadows.show(mirror as MirrorObject, figures.control);
-    this.#mismatches.show(mismatches as Mismatches | null, figures.comparison);
+    this.#mismatches.show(mismatches as Mismatches | null, figures);
     this.#fields.show(fields as Fields | null);
     if (verdict !== undefined) this.#verdict.show(verdict as Verdict);
     else if (!isCompared) this.#verdict.show(null);
@@ -175,6 +192,7 @@ export class Detail {
       setText(this.#problem, `${toText(error)}.`);
       return;
     }
+    setHidden(this.#unlock, true, this.#title);
     // At once, whatever was asked last.
     this.#asked = '';
     this.#lastRoundMs = Number.NEGATIVE_INFINITY;
@@ -223,19 +241,6 @@ export class Detail {
       () => this.#rule.offer(text, what),
     );
   }
-}
-
-/** The history, and what the live figures say since its newest sample. */
-function withLive({ interval_seconds, samples }: History, readings: readonly RouteLine[]): History {
-  const newest = readings.at(-1);
-  const sampledMs = (samples.at(-1)?.[0] ?? 0) * 1000;
-  const base = readings.findLast(({ atMs }) => atMs <= sampledMs) ?? readings[0];
-  if (newest === undefined || base === undefined || newest.atMs <= sampledMs)
-    return { interval_seconds, samples };
-  const compared = newest.compared - base.compared;
-  if (compared <= 0) return { interval_seconds, samples };
-  const live = [newest.atMs / 1000, compared, newest.mismatches - base.mismatches, 0, 0] as const;
-  return { interval_seconds, samples: [...samples, live] };
 }
 
 function toText(error: unknown): string {

@@ -27,6 +27,56 @@ export function makeButton(
   return button;
 }
 
+/** How long a first click waits for the second one. */
+const CONFIRM_MS = 6000;
+
+/** A button for what cannot be undone: the first click asks, the second one does it. */
+export function makeConfirmed(
+  text: string,
+  question: string,
+  onClick: () => void,
+  attributes: Readonly<Record<string, string>> = {},
+): HTMLButtonElement {
+  let timer = 0;
+  const calm = (): void => {
+    clearTimeout(timer);
+    setText(button, text);
+    setAttribute(button, 'data-asks', null);
+  };
+  const button = make('button', { type: 'button', ...attributes }, text);
+  button.addEventListener('click', ({ detail }) => {
+    // The second half of a double click is no answer.
+    if (detail > 1) return;
+    if (button.hasAttribute('data-asks')) {
+      calm();
+      onClick();
+      return;
+    }
+    setText(button, question);
+    setAttribute(button, 'data-asks', 'true');
+    timer = setTimeout(calm, CONFIRM_MS);
+  });
+  // Nor is a key that is held.
+  button.addEventListener('keydown', (event) => {
+    if (event.repeat && event.key !== 'Tab') event.preventDefault();
+    if (event.key === 'Escape') calm();
+  });
+  button.addEventListener('blur', calm);
+  return button;
+}
+
+/** Hides what may have the focus; then that goes to `heir`, instead of to nowhere. */
+export function setHidden(element: HTMLElement, isHidden: boolean, heir: HTMLElement): void {
+  const hadFocus = isHidden && element.contains(document.activeElement);
+  element.hidden = isHidden;
+  if (hadFocus) heir.focus({ preventScroll: true });
+}
+
+/** A heading that can take the focus when what had it has gone. */
+export function makeHeading(text: string): HTMLHeadingElement {
+  return make('h3', { tabindex: '-1' }, text);
+}
+
 /** Writes only what changed, so that a page at rest costs no layout. */
 export function setText(node: Node, text: string): void {
   if (node.textContent !== text) node.textContent = text;
@@ -54,12 +104,13 @@ export interface ItemView<Item> {
 
 /**
  * Keeps a parent's children in step with a list, by key: views of items that stay are patched and keep the focus. Keys
- * are unique. `before` ends the part of the children that is kept in step.
+ * are unique. `heir` gets the focus of an item that has gone. `before` ends the part of the children that is kept in step.
  */
 export function createList<Item>(
   parent: HTMLElement,
   toKey: (item: Item) => string,
   create: (item: Item) => ItemView<Item>,
+  heir: HTMLElement,
   before: Node | null = null,
 ): { show(items: readonly Item[]): void; view(key: string): HTMLElement | undefined } {
   let views = new Map<string, ItemView<Item>>();
@@ -83,9 +134,9 @@ export function createList<Item>(
       view.update(item);
       successor = view.node;
     }
-    // An element that was moved has lost it.
-    if (focused instanceof HTMLElement && focused !== document.activeElement && focused.isConnected) {
-      focused.focus({ preventScroll: true });
+    // An element that was moved, or has gone, has lost it.
+    if (focused instanceof HTMLElement && focused !== document.activeElement) {
+      (focused.isConnected ? focused : heir).focus({ preventScroll: true });
     }
   }
 

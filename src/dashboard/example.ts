@@ -4,7 +4,9 @@
 
 import { type Child, make, makeButton } from './dom.ts';
 import { formatMs, formatTime, formatWord } from './format.ts';
+import { splitDifference } from './marks.ts';
 import type { Entry } from './shapes.ts';
+import { makeMarked, makeText } from './text.ts';
 
 export interface ExampleActions {
   copy(text: string, what: string): void;
@@ -53,7 +55,7 @@ export function makeExample(entry: Entry, { copy, ignore }: ExampleActions): HTM
       make('h3', {}, 'Example'),
       make('div', { class: 'actions' }, ...makeCopies(curl, copy)),
     ),
-    make('p', { class: 'request-line mono' }, make('strong', {}, method), ` ${path}`),
+    make('p', { class: 'request-line mono' }, make('strong', {}, method), ' ', ...makeText(path)),
     make('p', { class: 'quiet' }, facts.join(' · ')),
     makeSides(toDifferences(entry), ignore),
     ...notes.map((note) => make('p', { class: 'quiet' }, note)),
@@ -129,7 +131,7 @@ function makeRow(
     make(
       'th',
       { scope: 'row' },
-      make('span', { class: 'mono' }, name),
+      make('span', { class: 'mono' }, ...makeText(name)),
       make('br'),
       make('span', { class: 'quiet' }, NAMES[kind] ?? formatWord(kind)),
     ),
@@ -139,24 +141,13 @@ function makeRow(
   );
 }
 
-/** Both texts, with the part marked that lies between their common begin and their common end. */
+/** Both texts, with what differs marked. */
 function markDifference(primary: string | null, shadow: string | null): [Child[], Child[]] {
   if (primary === null || shadow === null) return [[toWhole(primary)], [toWhole(shadow)]];
-  const shorter = Math.min(primary.length, shadow.length);
-  let begin = 0;
-  while (begin < shorter && primary[begin] === shadow[begin]) begin++;
-  let end = 0;
-  while (end < shorter - begin && primary.at(-1 - end) === shadow.at(-1 - end)) end++;
-  return [mark(primary, begin, end), mark(shadow, begin, end)];
+  const [left, right] = splitDifference(primary, shadow);
+  return [makeMarked(left), makeMarked(right)];
 }
 
 function toWhole(text: string | null): Child {
-  return text === null ? make('span', { class: 'absent' }, 'not there') : make('mark', {}, text);
-}
-
-function mark(text: string, begin: number, end: number): Child[] {
-  const middle = text.slice(begin, text.length - end);
-  const parts: Child[] = [text.slice(0, begin)];
-  if (middle !== '') parts.push(make('mark', {}, middle));
-  return [...parts, text.slice(text.length - end)];
+  return text === null ? make('span', { class: 'absent' }, 'not there') : make('mark', {}, ...makeText(text));
 }

@@ -1,8 +1,9 @@
 // What is known of each field: how often it differs, how often it does so by itself, and what that makes of it.
 
-import { createList, make, makeButton, setAttribute, setText } from './dom.ts';
+import { createList, make, makeButton, makeHeading, setAttribute, setHidden, setText } from './dom.ts';
 import { formatCount, formatShare } from './format.ts';
 import type { FieldLine, Fields } from './shapes.ts';
+import { makeText } from './text.ts';
 
 const FIELDS_MAX = 100;
 const STATES: Readonly<Record<FieldLine['state'], readonly [text: string, mark: string]>> = {
@@ -29,11 +30,12 @@ export function createFieldBox(onIgnore: (field: string) => void): FieldBox {
   );
   const body = make('tbody');
   let controlled = 0;
+  const heading = makeHeading('Fields');
   const proposal = make('p', { class: 'quiet' }, PROPOSAL);
   const node = make(
     'section',
     { class: 'card', 'aria-label': 'Fields' },
-    make('h3', {}, 'Fields'),
+    heading,
     proposal,
     make(
       'div',
@@ -49,7 +51,8 @@ export function createFieldBox(onIgnore: (field: string) => void): FieldBox {
   const rows = createList<FieldLine>(
     body,
     (line) => line.field,
-    (first) => createRow(first, onIgnore, () => controlled),
+    (first) => createRow(first, onIgnore, () => controlled, heading),
+    heading,
   );
 
   return {
@@ -68,6 +71,7 @@ function createRow(
   { field, rule }: FieldLine,
   onIgnore: (field: string) => void,
   readControlled: () => number,
+  heading: HTMLElement,
 ) {
   const differed = make('td', { class: 'number' });
   const control = make('td', { class: 'number' });
@@ -78,7 +82,7 @@ function createRow(
   const node = make(
     'tr',
     {},
-    make('th', { scope: 'row', class: 'mono' }, field),
+    make('th', { scope: 'row', class: 'mono' }, ...makeText(field)),
     differed,
     control,
     make('td', {}, state),
@@ -92,7 +96,7 @@ function createRow(
       const [text, mark] = STATES[line.state];
       setText(state, text);
       setAttribute(state, 'data-mark', mark);
-      button.hidden = line.state === 'noise';
+      setHidden(button, line.state === 'noise', heading);
     },
   };
 }

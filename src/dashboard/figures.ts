@@ -1,6 +1,6 @@
 // The figures of one route: key figures, what became of the copies, and each shadow beside the control.
 
-import { createList, make, setAttribute, setText } from './dom.ts';
+import { createList, make, makeHeading, setAttribute, setText } from './dom.ts';
 import {
   ABSENT,
   formatCount,
@@ -90,17 +90,18 @@ export interface CountBox {
 
 /** What became of the copies; reasons that never happened are left out. */
 export function createCountBox(): CountBox {
+  const heading = makeHeading('What became of the copies');
   const blocks = BLOCKS.map(({ title, read }) => {
     const total = make('td', { class: 'number' });
     const head = make('tr', {}, make('th', { scope: 'row' }, make('strong', {}, title)), total);
     const body = make('tbody', {}, head);
-    const lines = createList<CountLine>(body, ({ reason }) => reason, createCountLine);
+    const lines = createList<CountLine>(body, ({ reason }) => reason, createCountLine, heading);
     return { node: make('table', { 'aria-label': title }, body), total, lines, read };
   });
   const node = make(
     'section',
     { class: 'card', 'aria-label': 'Copies' },
-    make('h3', {}, 'What became of the copies'),
+    heading,
     make('div', { class: 'blocks' }, ...blocks.map((block) => block.node)),
   );
   return {
@@ -135,7 +136,22 @@ const BLOCKS: readonly Block[] = [
   { title: 'Skipped', read: ({ skipped }) => toBlock(skipped) },
   { title: 'Dropped', read: ({ dropped }) => toBlock(dropped) },
   { title: 'Failed', read: ({ errors }) => toBlock(errors) },
+  {
+    title: 'Compared',
+    read: ({ total_compared, total_mismatches, noisy, reduced }) => ({
+      sum: total_compared,
+      parts: toLines({
+        'differ, after noise': total_mismatches,
+        'with noise left out': noisy,
+        'bodies by hash alone, too long or too much work': reduced,
+      }),
+    }),
+  },
   { title: 'Not compared', read: ({ uncompared }) => toBlock(uncompared) },
+  {
+    title: 'Primary failed',
+    read: ({ primary_errors }) => ({ sum: primary_errors, parts: [] }),
+  },
 ];
 
 function toBlock(counts: Counts): ReturnType<Block['read']> {
@@ -156,6 +172,14 @@ function createCountLine({ reason }: CountLine) {
   return { node, update: ({ count }: CountLine) => setText(cell, formatCount(count)) };
 }
 
+/** How many; and why, when there are any: `3 (primary failed 2, not captured 1)`. */
+function toReasons(counts: Counts): string {
+  const { sum, parts } = toBlock(counts);
+  if (sum === 0) return '0';
+  const reasons = parts.map(({ reason, count }) => `${formatWord(reason)} ${formatCount(count)}`);
+  return `${formatCount(sum)} (${reasons.join(', ')})`;
+}
+
 interface ShadowLine {
   readonly origin: string;
   readonly role: string;
@@ -168,17 +192,34 @@ export interface ShadowBox {
 }
 
 export function createShadowBox(): ShadowBox {
-  const titles = ['Origin', 'Role', 'Breaker', 'Sent', 'Errors', '5xx', 'Mismatches', 'p50 ms', 'p99 ms'];
+  const titles = [
+    'Origin',
+    'Role',
+    'Breaker',
+    'Sent',
+    'Errors',
+    '5xx',
+    'Mismatches',
+    'Not compared',
+    'p50 ms',
+    'p99 ms',
+  ];
+  const heading = makeHeading('Shadows');
   const head = titles.map((title, place) =>
     make('th', { scope: 'col', ...(place > 2 ? { class: 'number' } : {}) }, title),
   );
   const body = make('tbody');
-  const rows = createList<ShadowLine>(body, ({ role, origin }) => `${role} ${origin}`, createShadowRow);
+  const rows = createList<ShadowLine>(
+    body,
+    ({ role, origin }) => `${role} ${origin}`,
+    createShadowRow,
+    heading,
+  );
   const table = make('table', { 'aria-label': 'Shadows' }, make('thead', {}, make('tr', {}, ...head)), body);
   const node = make(
     'section',
     { class: 'card', 'aria-label': 'Shadows' },
-    make('h3', {}, 'Shadows'),
+    heading,
     make('div', { class: 'scroll' }, table),
   );
   return {
@@ -193,7 +234,7 @@ export function createShadowBox(): ShadowBox {
 
 function createShadowRow({ origin, role }: ShadowLine) {
   const breaker = make('span', { class: 'state' });
-  const cells = Array.from({ length: 6 }, () => make('td', { class: 'number' }));
+  const cells = Array.from({ length: 7 }, () => make('td', { class: 'number' }));
   const node = make(
     'tr',
     {},
@@ -213,6 +254,7 @@ function createShadowRow({ origin, role }: ShadowLine) {
         formatCount(figures.total_errors),
         formatCount(figures.answered_5xx),
         role === 'control' ? ABSENT : formatCount(figures.total_mismatches),
+        toReasons(figures.uncompared),
         formatMs(figures.latency_p50_ms),
         formatMs(figures.latency_p99_ms),
       ];

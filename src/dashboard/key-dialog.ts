@@ -2,6 +2,11 @@
 
 import { find, setText } from './dom.ts';
 
+/** What a header can carry and a key may consist of; anything else would never leave the browser. */
+const KEY = /^[\x21-\x7e]+$/;
+const NO_KEY =
+  'This cannot be a key: keys consist of ASCII letters, digits and signs, without blanks. Was something else copied with it?';
+
 /** Resolves with a key, or null when the question was closed. `reason` is what the server said of the last one. */
 export type AskKey = (reason: string) => Promise<string | null>;
 
@@ -14,7 +19,11 @@ export function createKeyDialog(): AskKey {
   find('key-form', HTMLFormElement).addEventListener('submit', (event) => {
     event.preventDefault();
     const key = input.value.trim();
-    if (key === '') return;
+    if (!KEY.test(key)) {
+      setText(reasonText, NO_KEY);
+      input.focus();
+      return;
+    }
     give(key);
     dialog.close();
   });

@@ -4,7 +4,7 @@ import { createApi } from './api.ts';
 import { Detail } from './detail.ts';
 import { find, make, setAttribute, setText } from './dom.ts';
 import { type FeedState, openFeed } from './feed.ts';
-import { countOf, formatRate } from './format.ts';
+import { countOf, formatRate, formatTime } from './format.ts';
 import { createKeyDialog } from './key-dialog.ts';
 import { createRoutes, parseHash, type RouteLine } from './routes.ts';
 import type { MirrorsEvent } from './shapes.ts';
@@ -45,6 +45,9 @@ class Page {
   /** Whether an event came since the last rest. */
   #hasNews = false;
   #hasFigures = false;
+  #isLive = false;
+  /** Of the last event, by this machine's clock. */
+  #takenAt = '';
   #noticeShown = '';
 
   open(): void {
@@ -55,7 +58,10 @@ class Page {
         if (name === 'mirrors') this.#take(JSON.parse(data) as MirrorsEvent);
       },
     });
-    this.#retry.addEventListener('click', feed.retry);
+    this.#retry.addEventListener('click', () => {
+      this.#api.permit();
+      feed.retry();
+    });
     addEventListener('hashchange', () => {
       this.#showNotice();
       this.#follow();
@@ -66,12 +72,13 @@ class Page {
   #take(event: MirrorsEvent): void {
     this.#hasNews = true;
     this.#hasFigures = true;
+    this.#takenAt = new Date().toISOString();
     this.#routes.take(event);
     this.#show();
   }
 
   #rest(): void {
-    if (!this.#hasNews && this.#hasFigures) {
+    if (!this.#hasNews && this.#hasFigures && this.#isLive) {
       this.#routes.rest();
       this.#show();
     }
@@ -82,7 +89,7 @@ class Page {
     const lines = this.#routes.lines();
     this.#section.hidden = lines.length === 0;
     this.#table.show(lines);
-    setText(this.#totals, toTotals(lines));
+    setText(this.#totals, toTotals(lines, this.#isLive ? null : this.#takenAt));
     this.#showNotice();
     this.#follow();
   }
@@ -110,12 +117,17 @@ class Page {
   }
 
   #closeDetail(): void {
+    const hadFocus = this.#detailSection.contains(document.activeElement);
     this.#detail?.part.close();
     this.#detail = null;
     this.#detailSection.replaceChildren();
     this.#detailSection.hidden = true;
     document.body.classList.remove('has-detail');
     document.title = 'umbra';
+    if (!hadFocus) return;
+    // The route has gone, and with it what had the focus.
+    if (this.#section.hidden) this.#notice.focus();
+    else this.#table.focus();
   }
 
   /** Back to the table, with the focus on the row that one came from. */
@@ -137,6 +149,13 @@ class Page {
     setText(this.#retry, state.kind === 'locked' ? 'Enter key' : 'Try now');
     setText(this.#connection, toStateText(state));
     if (!this.#hasFigures) this.#showNotice(state);
+    const isLive = state.kind === 'live';
+    if (isLive === this.#isLive) return;
+    this.#isLive = isLive;
+    document.body.classList.toggle('is-stale', !isLive && this.#hasFigures);
+    // What one does not hear of is not at rest.
+    if (!isLive) this.#routes.lose();
+    if (this.#hasFigures) this.#show();
   }
 
   #showNotice(state: FeedState | null = null): void {
@@ -197,17 +216,20 @@ function toStateText(state: FeedState): string {
   }
 }
 
-function toTotals(lines: readonly RouteLine[]): string {
+/** `staleAt`: when the figures came, if they are not those of now. */
+function toTotals(lines: readonly RouteLine[], staleAt: string | null): string {
   if (lines.length === 0) return '';
   const sum = (read: (line: RouteLine) => number | null): number =>
     lines.reduce((total, line) => total + (read(line) ?? 0), 0);
-  const rate = formatRate(sum((line) => line.requestRate));
+  const isKnown = lines.some(({ requestRate }) => requestRate !== null);
+  const rate = formatRate(isKnown ? sum((line) => line.requestRate) : null);
+  const stale = staleAt === null ? '' : `figures of ${formatTime(staleAt)} · `;
   const mismatches = countOf(
     sum((line) => line.mismatches),
     'mismatch',
     'mismatches',
   );
-  return `${rate} requests/s · ${countOf(
+  return `${stale}${rate} requests/s · ${countOf(
     sum((line) => line.compared),
     'comparison',
   )} · ${mismatches}`;

@@ -4,7 +4,7 @@
 // those who do not see it.
 
 import type uPlot from 'uplot';
-import { make, setAttribute } from './dom.ts';
+import { make, setAttribute, setText } from './dom.ts';
 import { formatClock, formatMs, formatShare } from './format.ts';
 import type { Bucket, History, Latency } from './shapes.ts';
 
@@ -15,6 +15,8 @@ const BINS_PER_OCTAVE = 4;
 const FONT = '12px system-ui, sans-serif';
 /** The least that the axis of time shows. */
 const SPAN_SECONDS = 300;
+/** Between samples that are farther apart than so many intervals there was no traffic. */
+const GAP_INTERVALS = 2.5;
 /** Of the hour that the gateway keeps. */
 const HISTORY_SECONDS = 3600;
 
@@ -54,7 +56,7 @@ export function createLatencyPlot(): Plot<readonly Side[]> {
           splits: (_plot, _axis, low, high) => toTicks(low, high),
           values: (_plot, at) => at.map(toTickText),
         },
-        { ...axis(), size: 52, values: (_plot, at) => at.map((share) => formatShare(share)) },
+        { ...axis(), size: 52, values: (_plot, at) => at.map(toShareTick) },
       ],
       series: [{}, line('primary', []), line('shadow', [7, 4]), line('control', [2, 3])],
     },
@@ -69,17 +71,26 @@ export function createLatencyPlot(): Plot<readonly Side[]> {
   };
 }
 
-export function createHistoryPlot(): Plot<History> {
+export interface HistoryData {
+  readonly history: History;
+  /** By the gateway's clock: Unix time. */
+  readonly nowSeconds: number;
+}
+
+/** `aside` says what came last, and when. */
+export function createHistoryPlot(): Plot<HistoryData> & { readonly aside: HTMLElement } {
+  let nowSeconds = 0;
+  const aside = make('p', { class: 'legend' });
   const canvas = createCanvas({
     empty: 'nothing compared in the last hour',
     options: {
       scales: {
-        x: { time: true, range: toSpan },
+        x: { time: true, range: ({ data: [at] }: uPlot) => toSpan(at[0], nowSeconds) },
         y: { range: (_plot, low) => toMatchRange(low) },
       },
       axes: [
         { ...axis(), size: 34, values: (_plot, at) => at.map(formatClock) },
-        { ...axis(), size: 62, values: (_plot, at) => at.map((share) => formatShare(share)) },
+        { ...axis(), size: 62, values: (_plot, at) => at.map(toShareTick) },
       ],
       series: [{}, line('primary', [])],
     },
@@ -87,18 +98,37 @@ export function createHistoryPlot(): Plot<History> {
   return {
     node: canvas.node,
     close: canvas.close,
-    show({ samples }) {
-      const newest = samples.at(-1)?.[0] ?? 0;
-      const recent = samples.filter(([at]) => at > newest - HISTORY_SECONDS);
-      const rates = recent.map(([, compared, mismatched]) =>
-        compared === 0 ? null : (compared - mismatched) / compared,
-      );
-      const known = rates.filter((rate) => rate !== null);
-      const lowest = known.reduce((low, rate) => Math.min(low, rate), 1);
-      const text = `Match rate over time: at present ${formatShare(known.at(-1) ?? null)}, lowest ${formatShare(lowest)}.`;
-      canvas.show(known.length === 0 ? null : [recent.map(([at]) => at), rates], text);
+    aside,
+    show({ history, nowSeconds: now }) {
+      nowSeconds = Math.max(now, history.samples.at(-1)?.[0] ?? 0);
+      const points = toPoints(history, nowSeconds - HISTORY_SECONDS);
+      const known = points.filter((point): point is [number, number] => point[1] !== null);
+      const lowest = known.reduce((low, [, rate]) => Math.min(low, rate), 1);
+      const [at, rate] = known.at(-1) ?? [0, null];
+      const last = `last ${formatShare(rate)}, at ${formatClock(at)}`;
+      setText(aside, rate === null ? '' : last);
+      const text = `Match rate over time: ${last}, lowest ${formatShare(lowest)}.`;
+      const data: uPlot.AlignedData = [points.map(([x]) => x), points.map(([, y]) => y)];
+      canvas.show(rate === null ? null : data, text);
     },
   };
+}
+
+/** Time and match rate; null where nothing was compared. */
+function toPoints({ interval_seconds, samples }: History, since: number): [number, number | null][] {
+  const points: [number, number | null][] = [];
+  for (const [at, compared, mismatched] of samples) {
+    if (at <= since) continue;
+    const before = points.at(-1)?.[0] ?? at;
+    if (at - before > interval_seconds * GAP_INTERVALS) points.push([before + interval_seconds, null]);
+    points.push([at, compared === 0 ? null : (compared - mismatched) / compared]);
+  }
+  return points;
+}
+
+/** There is room above 100 %, and nothing to write there. */
+function toShareTick(share: number): string {
+  return share > 1 + 1e-9 ? '' : formatShare(share);
 }
 
 interface CanvasOptions {
@@ -213,9 +243,10 @@ function toBins(buckets: readonly Bucket[]): Map<number, number> {
   return bins;
 }
 
-/** Where 1, 2, 5, 10, 20, 50… milliseconds are; not more than the axis has room for. */
+/** Where 1, 2, 5, 10, 20, 50… milliseconds are, or 1, 3, 10, 30…; not more than the axis has room for. */
 function toTicks(low: number, high: number): number[] {
-  const steps = high - low > 10 ? [1] : [1, 2, 5];
+  const octaves = high - low;
+  const steps = octaves > 12 ? [1] : octaves > 6 ? [1, 3] : [1, 2, 5];
   const ticks: number[] = [];
   for (let power = -3; power <= 6; power++) {
     for (const step of steps) {
@@ -235,10 +266,9 @@ function toShares(_plot: uPlot, _low: number, high: number): [number, number] {
   return [0, Math.max(0.05, high * 1.1)];
 }
 
-/** From the samples themselves: of a single one the library makes a span of years. */
-function toSpan({ data: [at] }: uPlot): [number, number] {
-  const last = at.at(-1) ?? 0;
-  return [Math.min(at[0] ?? 0, last - SPAN_SECONDS), last];
+/** Up to now, from the first sample on: of a single one the library makes a span of years. */
+function toSpan(first: number | undefined, now: number): [number, number] {
+  return [Math.min(first ?? now, now - SPAN_SECONDS), now];
 }
 
 /** Up to 100 %, and down to a bit below the lowest: a steady rate is a line near the top, not noise. */

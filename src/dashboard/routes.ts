@@ -13,6 +13,8 @@ export interface RouteLine {
   readonly id: string;
   /** Of the figures: the gateway's Unix time in milliseconds. */
   readonly atMs: number;
+  /** Whether it came with all routes at once, as the first event of a connection does. */
+  readonly isFirst: boolean;
   readonly state: MirroringState;
   readonly percentage: number;
   /** Per second; null until there are two readings. */
@@ -63,6 +65,8 @@ export interface Routes {
   take(event: MirrorsEvent): void;
   /** To be called about once a second without an event: rates fall to zero. */
   rest(): void;
+  /** There is no connection: nobody knows the rates. */
+  lose(): void;
   lines(): readonly RouteLine[];
   get(id: string): RouteLine | undefined;
 }
@@ -78,7 +82,7 @@ export function createRoutes(): Routes {
     const seconds =
       sinceMs === null ? null : (sinceMs > LOOKS_MISSED_MS ? LOOK_MS : Math.max(1, sinceMs)) / 1000;
     for (const [id, figures] of Object.entries(routes)) {
-      known.set(id, toLine(id, at, figures, before.get(id), full ? null : seconds));
+      known.set(id, toLine(id, at, figures, before.get(id), full ? null : seconds, full));
     }
     for (const id of removed) known.delete(id);
     // Of those that are not named nothing has changed.
@@ -91,6 +95,9 @@ export function createRoutes(): Routes {
     rest() {
       for (const [id, line] of known) known.set(id, toResting(line));
     },
+    lose() {
+      for (const [id, line] of known) known.set(id, { ...line, requestRate: null, copyRate: null });
+    },
     lines: () => [...known.values()],
     get: (id) => known.get(id),
   };
@@ -102,6 +109,7 @@ function toLine(
   figures: LiveRoute,
   before: RouteLine | undefined,
   seconds: number | null,
+  isFirst: boolean,
 ): RouteLine {
   const compared = figures.total_compared;
   const mismatches = figures.total_mismatches;
@@ -112,6 +120,7 @@ function toLine(
   return {
     id,
     atMs,
+    isFirst,
     state: toState(),
     percentage: figures.percentage,
     requestRate: toRate(before?.requestRate, before?.figures.requests, figures.requests, seconds),

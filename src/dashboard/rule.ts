@@ -1,6 +1,6 @@
 // What came of "ignore this field", and texts to copy where the browser does not let a page copy by itself.
 
-import { make, makeButton, setText } from './dom.ts';
+import { make, makeButton, setHidden, setText } from './dom.ts';
 
 export interface Outcome {
   readonly field: string;
@@ -19,17 +19,20 @@ export interface RuleBox {
   offer(text: string, what: string): void;
 }
 
-export function createRuleBox(copy: (text: string, what: string) => void): RuleBox {
+/** `heir` gets the focus when the box goes and what had it before has gone as well. */
+export function createRuleBox(copy: (text: string, what: string) => void, heir: HTMLElement): RuleBox {
+  let before: Element | null = null;
   const message = make('p', { role: 'status' });
   const line = make('pre', { class: 'mono' });
   const area = make('textarea', { readonly: '', 'aria-label': 'Text to copy', spellcheck: 'false' });
   const copyRule = makeButton('Copy line', () => copy(line.textContent, 'The line'));
   const hide = makeButton('Hide', () => {
-    node.hidden = true;
+    const isThere = before instanceof HTMLElement && before.isConnected && before.checkVisibility();
+    setHidden(node, true, isThere ? (before as HTMLElement) : heir);
   });
   const node = make(
     'div',
-    { class: 'rule' },
+    { class: 'rule', tabindex: '-1', role: 'group', 'aria-label': 'Rule' },
     message,
     line,
     area,
@@ -38,6 +41,8 @@ export function createRuleBox(copy: (text: string, what: string) => void): RuleB
   node.hidden = true;
 
   function open(text: string, isRule: boolean): void {
+    const { activeElement } = document;
+    if (!node.contains(activeElement)) before = activeElement;
     node.hidden = false;
     setText(message, text);
     line.hidden = !isRule;
@@ -56,6 +61,7 @@ export function createRuleBox(copy: (text: string, what: string) => void): RuleB
           ? `${field} is not ignored: ${reason}. The rule that would do it:`
           : `This route stands in a config file, which umbra does not write. To ignore ${field}, put this under mirror.compare of the route there, and reload:`;
       open(text, true);
+      node.focus({ preventScroll: true });
     },
     offer(text, what) {
       area.value = text;

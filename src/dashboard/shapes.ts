@@ -104,6 +104,8 @@ export interface Mismatches {
   readonly total_mismatches: number;
   readonly stored_count: number;
   readonly capacity: number;
+  /** What is kept and not in this answer. */
+  readonly left_out: { readonly groups: number; readonly entries: number };
   readonly groups: readonly Group[];
   readonly entries: readonly Entry[];
 }

@@ -3,7 +3,7 @@
 // However many routes there are, the document holds the rows in sight and a few around them; the others are two spacers
 // as high as they would be. Rows are kept by route id and patched in place.
 
-import { COLUMNS, type Column, ROUTE_COLUMN, toMark } from './columns.ts';
+import { COLUMNS, type Column, ROUTE_COLUMN, toMark, toStateWord } from './columns.ts';
 import { createList, type ItemView, make, makeButton, setAttribute, setText, toFrame } from './dom.ts';
 import { countOf, formatCount } from './format.ts';
 import { type RouteLine, toHash } from './routes.ts';
@@ -35,12 +35,7 @@ export class RouteTable {
   readonly #above = makeSpacer();
   readonly #below = makeSpacer();
   readonly #headers = ALL_COLUMNS.map((column) => makeHeader(column, () => this.#sortBy(column)));
-  readonly #rows = createList<RouteLine>(
-    this.#body,
-    (line) => line.id,
-    (line) => this.#createRow(line),
-    this.#below,
-  );
+  readonly #rows: ReturnType<typeof createList<RouteLine>>;
   readonly #paint = toFrame(() => this.#paintRows());
   #all: readonly RouteLine[] = [];
   #shown: readonly RouteLine[] = [];
@@ -51,10 +46,20 @@ export class RouteTable {
   constructor(parts: TableParts) {
     this.#parts = parts;
     const { table, frame, filter } = parts;
+    this.#rows = createList<RouteLine>(
+      this.#body,
+      (line) => line.id,
+      (line) => this.#createRow(line),
+      frame,
+      this.#below,
+    );
     this.#body.append(this.#above, this.#below);
     table.append(make('thead', {}, make('tr', {}, ...this.#headers)), this.#body);
     setAttribute(this.#headers[0]!, 'aria-sort', 'ascending');
-    this.#body.addEventListener('keydown', (event) => this.#onKey(event));
+    // The frame has the focus when the row that had it has left the document.
+    frame.addEventListener('keydown', (event) => {
+      if (event.target === frame || this.#body.contains(event.target as Node)) this.#onKey(event);
+    });
     frame.addEventListener('scroll', this.#paint, { passive: true });
     filter.addEventListener('input', () => {
       frame.scrollTop = 0;
@@ -143,7 +148,15 @@ export class RouteTable {
   #createRow({ id }: RouteLine): ItemView<RouteLine> {
     const link = make('a', { href: toHash(id), title: id }, id);
     const cells = COLUMNS.map((column) => make('td', { 'data-column': column.key }));
-    const node = make('tr', {}, make('th', { scope: 'row' }, link), ...cells);
+    // Where there is no room for their columns.
+    const word = make('span', { class: 'state-word' });
+    const name = make('div', { class: 'route-cell' }, link, word);
+    const node = make(
+      'tr',
+      {},
+      make('th', { scope: 'row', 'data-column': ROUTE_COLUMN.key }, name),
+      ...cells,
+    );
     return {
       node,
       update: (line) => {
@@ -152,6 +165,9 @@ export class RouteTable {
           setText(cell, column.text(line));
           setAttribute(cell, 'data-mark', toMark(column.key, line));
         }
+        const [text, mark] = toStateWord(line);
+        setText(word, text);
+        setAttribute(word, 'data-mark', mark);
         const isSelected = line.id === this.#selected;
         setAttribute(node, 'data-selected', isSelected ? 'true' : null);
         setAttribute(link, 'aria-current', isSelected ? 'true' : null);

@@ -1,18 +1,18 @@
 // The verdict box: may one switch to the shadow? In words, with the checks behind it.
 
-import { make, makeButton, setAttribute, setText } from './dom.ts';
-import { formatTime } from './format.ts';
+import { make, makeConfirmed, setAttribute, setText } from './dom.ts';
+import { formatTime, formatWord } from './format.ts';
 import type { Check, Verdict } from './shapes.ts';
 
-const WORDS: Readonly<Record<Verdict['result'], string>> = {
+const WORDS: Readonly<Record<string, string>> = {
   pass: 'Pass',
   fail: 'Fail',
   insufficient: 'Too little data',
 };
-const CHECK_WORDS: Readonly<Record<Check['result'], readonly [text: string, mark: string]>> = {
+const CHECK_WORDS: Readonly<Record<string, readonly [text: string, mark: string]>> = {
   pass: ['passes', 'good'],
   fail: ['fails', 'bad'],
-  insufficient: ['open', 'warn'],
+  insufficient: ['undecided', 'warn'],
   not_judged: ['not asked', 'none'],
 };
 
@@ -28,7 +28,9 @@ export function createVerdictBox(onBegin: () => void): VerdictBox {
   const since = make('p', { class: 'quiet' });
   const checks = make('ul', { class: 'checks' });
   const warnings = make('ul', { class: 'quiet warnings' });
-  const begin = makeButton('Begin anew', onBegin, { title: 'count the verdict from now on' });
+  const begin = makeConfirmed('Begin anew', 'Really begin anew?', onBegin, {
+    title: 'count the verdict from now on',
+  });
   const head = make('div', { class: 'card-head' }, make('h3', {}, 'Verdict'), begin);
   const node = make(
     'section',
@@ -49,7 +51,7 @@ export function createVerdictBox(onBegin: () => void): VerdictBox {
       if (verdict === null || text === shown) return;
       shown = text;
       setAttribute(node, 'data-verdict', verdict.result);
-      setText(word, WORDS[verdict.result]);
+      setText(word, WORDS[verdict.result] ?? formatWord(verdict.result));
       setText(since, `counted since ${formatTime(verdict.since)}`);
       checks.replaceChildren(...verdict.checks.map(makeCheck));
       warnings.replaceChildren(...verdict.warnings.map((warning) => make('li', {}, warning)));
@@ -59,6 +61,6 @@ export function createVerdictBox(onBegin: () => void): VerdictBox {
 }
 
 function makeCheck({ result, text }: Check): HTMLElement {
-  const [word, mark] = CHECK_WORDS[result];
+  const [word, mark] = CHECK_WORDS[result] ?? [formatWord(result), 'none'];
   return make('li', {}, make('span', { class: 'chip', 'data-mark': mark }, word), make('span', {}, text));
 }

@@ -145,6 +145,53 @@ for (const colorScheme of ['light', 'dark'] as const) {
   );
 }
 
+test(
+  'the name of a route has room at every width, and says in a word what the columns would',
+  options,
+  async (t) => {
+    const scene = await openScene(t, {
+      config: (primary, shadow) => toTwo(primary, shadow).replace('mirror: {', 'mirror: { enabled: false,'),
+    });
+    const { page, assertClean } = await open(t, scene.url);
+    const link = page.getByRole('link', { name: 'one', exact: true });
+    await link.waitFor();
+    for (const width of [1280, 1024, 800, 400]) {
+      await page.setViewportSize({ width, height: 800 });
+      // It stays in sight while the figures are moved.
+      await page.evaluate('document.getElementById("route-frame").scrollLeft = 1e9');
+      const box = (await link.boundingBox())!;
+      assert.ok(box.width >= (width > 768 ? 190 : 60), `${box.width} px at ${width}`);
+      assert.ok(box.x >= 0 && box.x + box.width <= width, `${box.x} at ${width}`);
+      const word = page.locator('.state-word', { hasText: 'off' });
+      assert.equal(await word.isVisible(), width <= 768);
+    }
+    await assertClean();
+  },
+);
+
+test(
+  'the focus goes to the row when the route in detail is gone, and to the rule and back',
+  options,
+  async (t) => {
+    const scene = await openScene(t, { config: toTwo });
+    scene.primary.behave(toJson({ a: 1 }));
+    scene.shadow.behave(toJson({ a: 2 }));
+    await scene.send(3, '/two');
+    const { page } = await open(t, `${scene.url}#route=two`);
+    // As on a page that did not come over TLS or from this machine.
+    await page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })");
+    const copy = page.getByRole('button', { name: 'Copy curl for primary' });
+    await copy.focus();
+    assert.equal(await press(page, 'Enter'), 'Text to copy');
+    await page.getByRole('button', { name: 'Hide' }).focus();
+    assert.equal(await press(page, 'Enter'), 'Copy curl for primary');
+    const [one] = toTwo(scene.primary, scene.shadow).split('  - { id: two');
+    await scene.gateway.reload(one!);
+    await page.getByText('There is no mirrored route “two”.').waitFor();
+    await page.waitForFunction(`${FOCUSED} === 'one'`);
+  },
+);
+
 /** Text on what it lies on. */
 const PAIRS =
   `text page, text surface, text sunken, text chosen, text mark-primary, text mark-shadow, quiet page,

@@ -76,6 +76,13 @@ test('a thousand routes that all change are followed, scrolled, ordered and sear
   assert.equal(await findRow(page, last).getAttribute('aria-rowindex'), String(ROUTES + 1));
   assert.equal(await findRow(page, first).count(), 0);
   assert.ok((await rows.count()) <= ROWS_MAX, `${await rows.count()} rows`);
+  // A row that leaves the document leaves its focus to the table, where the arrows go on from it.
+  await findRow(page, last).getByRole('link').focus();
+  await page.keyboard.press('End');
+  await page.evaluate('document.getElementById("route-frame").scrollTop = 0');
+  await page.waitForFunction('document.activeElement.id === "route-frame"');
+  await page.keyboard.press('ArrowUp');
+  await page.waitForFunction(`document.activeElement.textContent === "${toId(ROUTES - 2)}"`);
   await page.evaluate('document.getElementById("route-frame").scrollTop = 0');
 
   await page.getByRole('columnheader', { name: 'Mismatches' }).getByRole('button').click();

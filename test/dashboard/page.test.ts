@@ -69,7 +69,7 @@ test(
     assert.deepEqual(marks, ['2', 'noir', 'au lait']);
     for (const name of [
       /^Latency distribution.*primary: 30 samples.*shadow: 30 samples/,
-      /^Match rate over time: at present 0 %/,
+      /^Match rate over time: last 0 %, at \d\d:\d\d/,
     ]) {
       const plot = page.getByRole('img', { name });
       await plot.waitFor();
@@ -180,9 +180,13 @@ test(
     await waitForCell(page, 'shop', 'compared', '0');
     const isUp = page.getByRole('status').getByText('live', { exact: true });
     await isUp.waitFor();
+    // Without news the rates fall to zero; without a connection nobody knows them.
+    await waitForCell(page, 'shop', 'requests', '0');
     await relay.cut();
     // The pauses grow.
     await page.getByText(/connection lost: .*; trying again in 4 s/).waitFor();
+    await waitForCell(page, 'shop', 'requests', '–');
+    await page.getByText(/^figures of .*\d\d:\d\d:\d\d · – requests/).waitFor();
     await scene.send(3);
     await relay.open();
     await page.getByRole('button', { name: 'Try now' }).click();
@@ -212,6 +216,23 @@ test(
     await scene.gateway.reload(bare);
     await page.getByText('No route is mirrored yet.').waitFor();
     assert.equal(await findRow(page, 'a').count(), 0);
+    await assertClean();
+  },
+);
+
+test(
+  'where nothing could be compared the page says why, and not that nothing differs',
+  options,
+  async (t) => {
+    const scene = await openScene(t, {
+      config: (primary, shadow) => toShop(primary, shadow).replace(primary.url, 'http://127.0.0.1:1'),
+    });
+    await scene.send(2);
+    const { page, assertClean } = await open(t, `${scene.url}#route=shop`);
+    await page.getByText('Nothing could be compared: the primary gave no answer (2).').waitFor();
+    await waitForText(page.getByRole('table', { name: 'Primary failed' }), /Primary failed\s*2/);
+    await waitForText(page.getByRole('table', { name: 'Shadows' }), /2 \(primary failed 2\)/);
+    assert.equal(await page.getByText('None so far.').count(), 0);
     await assertClean();
   },
 );

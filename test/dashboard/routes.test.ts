@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Readings } from '../../src/dashboard/readings.ts';
 import { createRoutes, parseHash, toHash } from '../../src/dashboard/routes.ts';
 import type { LiveRoute, MirrorsEvent } from '../../src/dashboard/shapes.ts';
 
@@ -122,4 +123,36 @@ test('a route says whether it mirrors, and what share matches', () => {
 test('a route is found again by the address that was made for it', () => {
   for (const id of ['shop', 'a b', 'ü/#?&=%', '__proto__']) assert.equal(parseHash(toHash(id)), id);
   for (const hash of ['', '#', '#route=', '#other=a', '#route=%']) assert.equal(parseHash(hash), null);
+});
+
+test('readings of two runs of a gateway are never compared with each other', () => {
+  const routes = createRoutes();
+  const readings = new Readings();
+  const take = (at: number, compared: number, mismatches: number, full = false): void => {
+    const a = toRoute({ total_compared: compared, total_mismatches: mismatches });
+    routes.take(toEvent(at, { a }, { full }));
+    readings.take(routes.get('a')!);
+  };
+  const read = () => readings.addTo({ interval_seconds: 10, samples: [] }).samples;
+  take(1000, 10, 10, true);
+  take(2000, 30, 15);
+  assert.deepEqual(read(), [[2, 20, 5, 0, 0]]);
+  // Fewer than before, without a new connection.
+  take(3000, 5, 1);
+  assert.deepEqual(read(), []);
+  take(4000, 9, 2);
+  assert.deepEqual(read(), [[4, 4, 1, 0, 0]]);
+  // A new connection, after a restart that had time for more comparisons and fewer mismatches.
+  take(5000, 20, 0, true);
+  assert.deepEqual(read(), []);
+  take(6000, 22, 1);
+  assert.deepEqual(read(), [[6, 2, 1, 0, 0]]);
+});
+
+test('without a connection nobody knows the rates', () => {
+  const routes = createRoutes();
+  routes.take(toEvent(1000, { a: toRoute() }, { full: true }));
+  routes.take(toEvent(2000, { a: toRoute({ requests: 5 }) }));
+  routes.lose();
+  assert.deepEqual([routes.get('a')!.requestRate, routes.get('a')!.copyRate], [null, null]);
 });

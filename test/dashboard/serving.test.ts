@@ -6,7 +6,7 @@ import { openGateway } from '../kit/gateway.ts';
 
 const CONFIG = 'routes: [{ id: a, path: /, backends: [{ url: "http://127.0.0.1:1" }] }]';
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; font-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; font-src 'none'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
 async function openListener(t: TestContext, options: { admin?: string; adminHost?: string } = {}) {
   const gateway = await openGateway({ config: CONFIG, ...options });

@@ -119,12 +119,16 @@ test('kept mismatches are cleared and the verdict begins anew; totals stay', opt
   const groups = page.getByRole('table', { name: 'Mismatch groups' });
   await groups.waitFor();
   await page.getByRole('button', { name: 'Clear' }).click();
+  await page.getByRole('button', { name: 'Really clear?' }).click();
   await giveKey(page, 'of-the-admin');
   await groups.waitFor({ state: 'hidden' });
+  // What had the focus is not there any more.
+  assert.equal(await page.evaluate('document.activeElement.textContent'), 'Mismatches');
   await page.getByText('The kept mismatches are cleared.').waitFor();
   const verdict = page.getByRole('region', { name: 'Verdict' });
   await verdict.getByText('6 of 6 differ').waitFor();
   await verdict.getByRole('button', { name: 'Begin anew' }).click();
+  await verdict.getByRole('button', { name: 'Really begin anew?' }).click();
   await verdict.getByText('0 compared').waitFor();
   await waitForCell(page, 'shop', 'mismatches', '6');
 });
@@ -141,6 +145,8 @@ test('a wrong key is told, the right one opens; a viewer reads and does not writ
   await page.keyboard.press('Escape');
   await page.getByText('a key is needed', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'Enter key' }).click();
+  await giveKey(page, 'schlüssel');
+  await dialog.getByText('This cannot be a key').waitFor();
   await giveKey(page, 'of-nobody');
   await dialog.getByText('the X-API-KEY header is missing or wrong').waitFor();
   await giveKey(page, 'of-the-viewer');
@@ -151,6 +157,16 @@ test('a wrong key is told, the right one opens; a viewer reads and does not writ
   await dialog.getByRole('button', { name: 'Cancel' }).click();
   await page.getByText('A key is needed for this.').waitFor();
   await waitForCell(page, 'shop', 'state', 'on');
+  // Neither a refusal nor a wrong key takes the key away that reads: what is read in the background goes on with it.
+  await page.getByRole('button', { name: 'Pause mirroring' }).click();
+  await giveKey(page, 'of-nobody');
+  await dialog.getByText('the X-API-KEY header is missing or wrong').waitFor();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  const isRead = page.waitForResponse((answer) => answer.url().endsWith('/history'));
+  await scene.send(2);
+  assert.equal((await isRead).status(), 200);
+  await waitForCell(page, 'shop', 'compared', '5');
+  assert.equal(await dialog.isVisible(), false);
   await page.getByRole('button', { name: 'Pause mirroring' }).click();
   await giveKey(page, 'of-the-admin');
   await waitForCell(page, 'shop', 'state', 'paused');
