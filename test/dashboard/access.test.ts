@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { createBrowsing, skipWithoutBrowser } from './browser.ts';
-import { openScene, PATIENCE, toJson, toShop, waitForCell } from './scene.ts';
+import { openScene, PATIENCE, toJson, toShop, waitForCell, waitForTrue } from './scene.ts';
 
 const options = { skip: skipWithoutBrowser(), timeout: 280_000 };
 const open = createBrowsing();
@@ -133,11 +133,12 @@ for (const colorScheme of ['light', 'dark'] as const) {
       );
       assert.ok((await page.screenshot({ fullPage: true })).length > 10_000);
       await page.setViewportSize({ width: 400, height: 800 });
-      await page.waitForFunction('document.documentElement.scrollWidth <= 400');
+      await waitForTrue(page, 'document.documentElement.scrollWidth <= 400');
       assert.deepEqual(await page.evaluate(FIND_FAULTS), []);
       // Other colours while the page is open.
       await page.emulateMedia({ colorScheme: colorScheme === 'dark' ? 'light' : 'dark' });
-      await page.waitForFunction(
+      await waitForTrue(
+        page,
         `getComputedStyle(document.body).backgroundColor !== ${JSON.stringify(background)}`,
       );
       await assertClean();
@@ -188,7 +189,7 @@ test(
     const [one] = toTwo(scene.primary, scene.shadow).split('  - { id: two');
     await scene.gateway.reload(one!);
     await page.getByText('There is no mirrored route “two”.').waitFor();
-    await page.waitForFunction(`${FOCUSED} === 'one'`);
+    await waitForTrue(page, `${FOCUSED} === 'one'`);
   },
 );
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openRaw, request } from '../kit/raw.ts';
 import { createBrowsing, skipWithoutBrowser } from './browser.ts';
-import { findRow, openScene, PATIENCE, type Scene, waitForCell } from './scene.ts';
+import { findRow, openScene, PATIENCE, type Scene, waitForCell, waitForTrue } from './scene.ts';
 
 const ROUTES = 1000;
 const ROWS_MAX = 60;
@@ -80,9 +80,9 @@ test('a thousand routes that all change are followed, scrolled, ordered and sear
   await findRow(page, last).getByRole('link').focus();
   await page.keyboard.press('End');
   await page.evaluate('document.getElementById("route-frame").scrollTop = 0');
-  await page.waitForFunction('document.activeElement.id === "route-frame"');
+  await waitForTrue(page, 'document.activeElement.id === "route-frame"');
   await page.keyboard.press('ArrowUp');
-  await page.waitForFunction(`document.activeElement.textContent === "${toId(ROUTES - 2)}"`);
+  await waitForTrue(page, `document.activeElement.textContent === "${toId(ROUTES - 2)}"`);
   await page.evaluate('document.getElementById("route-frame").scrollTop = 0');
 
   await page.getByRole('columnheader', { name: 'Mismatches' }).getByRole('button').click();

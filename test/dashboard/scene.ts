@@ -116,6 +116,8 @@ export async function openRelay(t: TestContext, target: number): Promise<Relay> 
   return { url: `http://127.0.0.1:${port}/`, cut, open: () => listen(server, '127.0.0.1', port) };
 }
 
+const WAIT_MS_MAX = 60_000;
+
 /** A route's row in the table. */
 export function findRow(page: Page, id: string): Locator {
   return page.locator('#route-table tbody tr', { has: page.getByRole('link', { name: id, exact: true }) });
@@ -138,4 +140,16 @@ export async function readText(locator: Locator): Promise<string> {
 /** Resolves when the text in it matches. */
 export async function waitForText(locator: Locator, pattern: RegExp): Promise<void> {
   await locator.filter({ hasText: pattern }).waitFor();
+}
+
+/**
+ * Resolves when the expression is true in the page. The browser's own waiting evaluates it as text within the page, which
+ * the page's policy forbids from the second time on.
+ */
+export async function waitForTrue(page: Page, expression: string): Promise<void> {
+  const deadline = performance.now() + WAIT_MS_MAX;
+  while ((await page.evaluate(expression)) !== true) {
+    assert.ok(performance.now() < deadline, `waited in vain for ${expression}`);
+    await page.waitForTimeout(20);
+  }
 }
