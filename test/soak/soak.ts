@@ -11,7 +11,7 @@ import { type FaultExchange, type FaultOrigin, openFaultOrigin } from '../kit/fa
 import { type Gateway, openGateway } from '../kit/gateway.ts';
 import { runClient, type SoakBooks } from './client.ts';
 import { createRandom, playPlan, type Random, toHash, toPlan } from './plan.ts';
-import { countConnections, readRssMib } from './process.ts';
+import { listConnections, readRssMib } from './process.ts';
 
 export interface SoakOptions {
   readonly seconds: number;
@@ -149,7 +149,10 @@ class Soak implements SoakBooks {
       this.toTitle(),
     );
     await untilIdle(gateway);
-    await untilMetric(gateway, 'umbra_connections', 0);
+    await untilMetric(gateway, 'umbra_connections', 0).catch((error: Error) => {
+      const held = listConnections(gateway.pid, gateway.adminPort);
+      assert.fail(`${this.toTitle()}: ${error.message}; it holds ${held.join(', ') || 'none'}`);
+    });
     const reports = await gateway.settled();
     for (const route of ['mirrored', 'compared']) {
       const { total_success, total_errors } = reports[route]!;
@@ -188,9 +191,9 @@ class Soak implements SoakBooks {
     const { pid, adminPort } = this.gateway;
     const giveUpMs = performance.now() + LET_GO_MS;
     for (;;) {
-      const count = countConnections(pid, adminPort);
-      if (count === 0) return;
-      assert.ok(performance.now() < giveUpMs, `${this.toTitle()}: ${count} connections are left open`);
+      const held = listConnections(pid, adminPort);
+      if (held.length === 0) return;
+      assert.ok(performance.now() < giveUpMs, `${this.toTitle()}: left open: ${held.join(', ')}`);
       await sleep(50);
     }
   }
